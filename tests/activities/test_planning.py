@@ -116,6 +116,12 @@ def test_one_shift_is_canceled(client: Any, unit: Unit) -> None:
     told = client.as_(people[0]).get("/me/notifications").get_json()["items"][0]
     assert (told["kind"], told["values"]["reason"]) == ("shift_canceled", "大雨")
     assert leader.get(f"/activities/{made.id}").get_json()["state"] == "published"
+    # Whoever looks later reads why, too.
+    seen = client.get(f"/activities/{made.id}").get_json()["shifts"]
+    assert [one["cancellation_reason"] for one in seen] == ["大雨", None]
+    assert client.get(f"/shifts/{made.shift_ids[0]}").get_json()["cancellation_reason"] == "大雨"
+    listed = client.get(f"/activities/{made.id}/shifts").get_json()["items"]
+    assert [one["cancellation_reason"] for one in listed] == ["大雨", None]
 
 
 def test_two_changes_of_one_version(client: Any, unit: Unit, race: Any) -> None:
@@ -309,6 +315,37 @@ def test_a_template_plans_for_another_day(client: Any, unit: Unit) -> None:
     assert [one["name"] for one in listed] == ["清洁"]
     assert organizer.delete(path).status_code == 204
     assert organizer.get(f"/activity-templates?organization_id={scene.office_id}").get_json()["items"] == []
+
+
+def test_the_end_of_sign_ups_goes_with_the_shift(client: Any, unit: Unit) -> None:
+    start = unit(lambda: clock.start_of(clock.today())) + timedelta(days=3, hours=8)
+    given = {"starts_at": start, "ends_at": start + 2 * HOUR, "sign_up_closes_at": start - 24 * HOUR}
+    plain = {"starts_at": start + 4 * HOUR, "ends_at": start + 5 * HOUR}
+    made = unit(lambda: make_activity(shifts=[given, plain]))
+    organizer, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_ids[0]}"
+
+    def change(**times: Any) -> Any:
+        version = organizer.get(path).get_json()["version"]
+        answer = organizer.patch(path, json={name: text_of(at) for name, at in times.items()}, version=version)
+        return answer.get_json()
+
+    moved = change(starts_at=start + 72 * HOUR, ends_at=start + 74 * HOUR)
+    assert moved["sign_up_closes_at"] == text_of(start + 48 * HOUR)
+    named = change(starts_at=start, ends_at=start + 2 * HOUR, sign_up_closes_at=start + HOUR)
+    assert named["sign_up_closes_at"] == text_of(start + HOUR)
+    assert change(ends_at=start + HOUR / 2)["sign_up_closes_at"] == text_of(start + HOUR / 2)
+    for times in ({}, {"ends_at": start + 2 * HOUR}):
+        refused = change(sign_up_closes_at=start + 3 * HOUR, **times)
+        assert [(one["pointer"], one["code"]) for one in refused["errors"]] == [
+            ("/sign_up_closes_at", "closes_after_it_ends")
+        ]
+    change(sign_up_closes_at=start - 24 * HOUR)
+    body = {"organization_id": str(made.scene.office_id), "activity_id": str(made.id), "name": "周末清洁"}
+    kept = organizer.post("/activity-templates", json=body).get_json()
+    assert [one["sign_up_closes_minutes"] for one in kept["shifts"]] == [1440, None]
+    plan = {"on": "2030-05-04", "organization_id": str(made.scene.office_id)}
+    planned = organizer.post(f"/activity-templates/{kept['id']}/activities", json=plan).get_json()
+    assert [one["sign_up_closes_at"] for one in planned["shifts"]] == ["2030-05-03T00:00:00Z", None]
 
 
 def test_an_activity_without_shifts_is_no_template(client: Any, unit: Unit) -> None:

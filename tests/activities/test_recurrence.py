@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from tests.activities.factories import make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
-from volunteer_api.activities import recurrence, shifts
+from volunteer_api.activities import recurrence, risks
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock, holidays
@@ -72,6 +72,13 @@ def test_what_rules_give(app: Any, text: str, days: list[str]) -> None:
         ("FREQ=DAILY;COUNT=2;COUNT=3;UNTIL=zz", "not_a_rule"),
         ("FREQ=DAILY;COUNT=2;COUNT=3", "not_a_rule"),
         ("FREQ=DAILY;COUNT=-2", "not_a_rule"),
+        # RFC 5545 knows one way to write a day, and one end of a rule.
+        ("FREQ=DAILY;UNTIL=2027-01-05", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=5", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=20270105T", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=20270105T235959+0800", "not_a_rule"),
+        ("FREQ=DAILY;UNTIL=20271305", "not_a_rule"),
+        ("FREQ=DAILY;COUNT=3;UNTIL=20270105", "not_a_rule"),
         # dateutil goes round these for ever, or fails of them only once it counts.
         ("FREQ=DAILY;INTERVAL=0;COUNT=3", "not_a_rule"),
         ("FREQ=DAILY;INTERVAL=-1;COUNT=3", "not_a_rule"),
@@ -90,6 +97,12 @@ def test_what_rules_refuse(app: Any, text: str, code: str) -> None:
     assert [(error["pointer"], error["code"]) for error in caught.value.members["errors"]] == [
         ("/recurrence/rrule", code)
     ]
+
+
+def test_a_rule_that_an_earlier_release_took_goes_on(app: Any) -> None:
+    with app.app_context():
+        kept = recurrence.stored(rule("FREQ=DAILY;UNTIL=2027-01-04"))
+        assert [start.day for start in recurrence.gave(kept)] == [2, 3]
 
 
 @pytest.mark.parametrize("frequency", ["DAILY", "WEEKLY", "MONTHLY", "YEARLY"])
@@ -353,6 +366,71 @@ def test_a_draft_forgets_what_the_new_rule_does_not_give(client: Any, unit: Unit
     assert changed["shift_count"] == 2
 
 
+def standing(told: Any) -> list[str]:
+    """When the shifts of an answer begin that are not canceled."""
+    assert told.status_code == 200, told.get_json()
+    return [one["starts_at"] for one in told.get_json()["shifts"] if one["canceled_at"] is None]
+
+
+@pytest.mark.parametrize("published", [True, False])
+def test_what_was_given_by_itself_is_the_rules_where_it_stands_at_its_time(
+    client: Any, unit: Unit, published: bool
+) -> None:
+    start = (clock.now() + timedelta(days=2)).replace(microsecond=0)
+    days = [start + timedelta(days=day) for day in range(4)]
+    given: list[dict[str, Any]] = [{"starts_at": one, "ends_at": one + timedelta(hours=2)} for one in days[:2]]
+    given[0]["sign_up_closes_at"] = start - timedelta(hours=5)
+    made = unit(lambda: make_activity(shifts=given, published=published))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}"
+
+    def give(count: int) -> Any:
+        rule = {
+            "rrule": f"FREQ=DAILY;COUNT={count}",
+            "starts_at": text_of(start),
+            "ends_at": text_of(start + timedelta(hours=2)),
+            "capacity": 7,
+        }
+        version = organizer.get(path).get_json()["version"]
+        return organizer.patch(path, json={"recurrence": rule}, version=version)
+
+    told = give(4)
+    assert standing(told) == [text_of(one) for one in days]
+    assert [one["id"] for one in told.get_json()["shifts"]][:2] == [str(one) for one in made.shift_ids]
+    assert {one["capacity"] for one in told.get_json()["shifts"]} == {7}
+    assert {one["sign_up_closes_at"] for one in told.get_json()["shifts"]} == {
+        text_of(start - timedelta(hours=5)),
+        None,
+    }
+    assert standing(give(1)) == [text_of(start)]
+
+
+def test_a_shift_moved_to_another_day_of_the_rule_is_not_doubled(client: Any, unit: Unit) -> None:
+    start = (clock.now() + timedelta(days=2)).replace(microsecond=0)
+    times = {"starts_at": start, "ends_at": start + timedelta(hours=2)}
+    weekly = {"rrule": "FREQ=WEEKLY;COUNT=2", **times}
+    made = unit(lambda: make_activity(shifts=[], recurrence=weekly))
+    [person] = unit(lambda: make_volunteers(1))
+    unit(lambda: sign_ups.sign_up(shift_id=made.shift_ids[0], volunteer_id=person))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}"
+    plain = {name: text_of(at) for name, at in times.items()}
+    later = {name: text_of(at + timedelta(days=1)) for name, at in times.items()}
+    assert organizer.patch(f"/shifts/{made.shift_ids[0]}", json=later, version=1).status_code == 200
+
+    def give(rrule: str, **given: str) -> Any:
+        version = organizer.get(path).get_json()["version"]
+        return organizer.patch(path, json={"recurrence": {"rrule": rrule, **plain, **given}}, version=version)
+
+    daily = [text_of(start + timedelta(days=day)) for day in range(1, 4)]
+    for _ in range(2):
+        told = give("FREQ=DAILY;COUNT=4")
+        assert standing(told) == daily
+        assert [one["why"] for one in told.get_json()["kept_shifts"]] == ["signed_up"]
+    # The first day is no day of the rule any more: what was moved is the second's own.
+    told = give("FREQ=DAILY;COUNT=3", **later)
+    assert standing(told) == daily
+    assert told.get_json()["kept_shifts"] == []
+
+
 def test_leaders_hear_of_holidays_that_were_announced_later(unit: Unit, monkeypatch: pytest.MonkeyPatch) -> None:
     """The National Day's week of 2026, of a rule that was given when only 2025 was known."""
     start = datetime(2026, 9, 28, 1, 0, tzinfo=UTC)
@@ -370,9 +448,9 @@ def test_leaders_hear_of_holidays_that_were_announced_later(unit: Unit, monkeypa
                     recurrence=given_rule | {"skip_holidays": True},
                 )
             )
-            assert unit(shifts.tell_of_holidays) == 0
+            assert unit(risks.tell_of_holidays) == 0
         for _ in range(2):
-            assert unit(shifts.tell_of_holidays) == 1
+            assert unit(risks.tell_of_holidays) == 1
         told = unit(lambda: db.session.query(Notification).filter_by(kind="holidays_known").all())
         # The law fixes the first three days; the four after them were not known.
         assert [(one.volunteer_id, one.values["count"], one.values["first_on"]) for one in told] == [

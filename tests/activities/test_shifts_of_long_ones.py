@@ -6,7 +6,7 @@ from typing import Any
 from tests.activities.factories import make_activity, make_scene
 from tests.activities.test_endpoints import text_of
 from tests.sign_ups.factories import HOUR, kinds, post
-from volunteer_api.activities import shifts
+from volunteer_api.activities import risks
 from volunteer_api.core import clock
 
 DAY = timedelta(days=1)
@@ -153,10 +153,10 @@ def test_a_moved_shift_is_at_risk_once_more(client: Any, unit: Any) -> None:
     start = clock.now() + 5 * HOUR
     made = unit(lambda: make_activity(shifts=[{"starts_at": start, "ends_at": start + HOUR, "minimum": 3}]))
     organizer = client.as_(made.scene.organizer_id)
-    assert [unit(shifts.tell_of_risk), unit(shifts.tell_of_risk)] == [1, 0]
+    assert [unit(risks.tell_of_risk), unit(risks.tell_of_risk)] == [1, 0]
     version = organizer.get(f"/shifts/{made.shift_id}").get_json()["version"]
     times = {"starts_at": text_of(start + 9 * DAY), "ends_at": text_of(start + 9 * DAY + HOUR)}
     assert organizer.patch(f"/shifts/{made.shift_id}", json=times, version=version).status_code == 200
     with clock.at(start + 9 * DAY - HOUR):
-        assert unit(shifts.tell_of_risk) == 1
+        assert unit(risks.tell_of_risk) == 1
     assert kinds(client, made.scene.organizer_id).count("shift_at_risk") == 2

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import UUID
 
 from icalendar import Alarm, Calendar, Event
-from icalendar.prop import vDuration
+from icalendar.prop import vDuration, vText
 from sqlalchemy import select
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift
@@ -81,8 +81,9 @@ def written(name: str, entries: Iterable[Entry]) -> bytes:
     calendar.add("calscale", "GREGORIAN")
     calendar.add("method", "PUBLISH")
     # The first is what the standard came to (RFC 7986), the others what calendars have read before.
-    calendar.add("name", name)
-    calendar.add("x-wr-calname", name)
+    # Made to texts here: icalendar knows neither as one, and lets a line break through.
+    calendar.add("name", vText(name))
+    calendar.add("x-wr-calname", vText(name))
     calendar.add("x-wr-timezone", str(settings().zone))
     calendar.add("refresh-interval", vDuration(LOOK_AGAIN), parameters={"VALUE": "DURATION"})
     calendar.add("x-published-ttl", vDuration(LOOK_AGAIN))
@@ -124,8 +125,9 @@ def _lines(entry: Entry) -> list[str]:
     found = [texts.translate("Held by: %(names)s", names="、".join(entry.names))]
     if entry.left_at is not None:
         found.append(texts.translate("You have no place in this shift any more."))
-    if activity.cancellation_reason:
-        found.append(texts.translate("Canceled: %(reason)s", reason=activity.cancellation_reason))
+    reason = activity.cancellation_reason or entry.shift.cancellation_reason
+    if reason:
+        found.append(texts.translate("Canceled: %(reason)s", reason=reason))
     if activity.description:
         found.append(activity.description)
     return found

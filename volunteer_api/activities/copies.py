@@ -170,8 +170,9 @@ def plan_from(template: Template, *, on: date, organization_id: UUID, by: Princi
     plan = template.plan
     shifts = [
         dict(zip(("starts_at", "ends_at"), _moments(on, shift), strict=True))
-        # A pattern that an earlier release kept has no roles.
+        # A pattern that an earlier release kept has no roles, nor when sign-ups close.
         | {"capacity": shift["capacity"], "minimum": shift["minimum"], "roles": shift.get("roles", [])}
+        | _closing(on, shift)
         for shift in plan["shifts"]
     ]
     members = _copied(plan)
@@ -213,14 +214,20 @@ def _plan_of(activity: Activity) -> dict[str, Any]:
 
 
 def _pattern_of(shift: Shift, first: date) -> dict[str, Any]:
-    local = shift.starts_at.astimezone(settings().zone)
+    local, closes = shift.starts_at.astimezone(settings().zone), shift.sign_up_closes_at
     return {
         "day": (local.date() - first).days,
         "starts": f"{local:%H:%M}",
         "duration_minutes": round((shift.ends_at - shift.starts_at).total_seconds() / 60),
+        "sign_up_closes_minutes": None if closes is None else round((shift.starts_at - closes).total_seconds() / 60),
         "capacity": shift.capacity,
         "minimum": shift.minimum,
     }
+
+
+def _closing(first: date, shift: Mapping[str, Any]) -> dict[str, Any]:
+    minutes = shift.get("sign_up_closes_minutes")
+    return {} if minutes is None else {"sign_up_closes_at": _moments(first, shift)[0] - timedelta(minutes=minutes)}
 
 
 def _moments(first: date, shift: Mapping[str, Any]) -> tuple[Any, Any]:

@@ -328,7 +328,8 @@ class Shift(Identified, Versioned, Base):
 
     The two counts are changed only together with the sign-ups that they count, under the lock of this row, by plain
     UPDATEs: `version` stands for what a leader edits, and a stranger's sign-up must not make the leader's edit stale.
-    `sign_up_closes_at` is None where sign-ups are taken until the end. `from_recurrence` is the local start that the
+    `sign_up_closes_at` is None where sign-ups are taken until the end. `cancellation_reason` is what was given to who
+    signed up, None where a rule or an end canceled it. `from_recurrence` is the local start that the
     activity's recurrence gave it and `until_recurrence` the end, by the last rule that it went with, None of one that
     was given by itself (and that end of one of an earlier release); `risk_told_at` when its leaders were told that
     it has too few people, None again once it was seen with enough.
@@ -354,6 +355,7 @@ class Shift(Identified, Versioned, Base):
     capacity: Mapped[int | None]
     minimum: Mapped[int | None]
     canceled_at: Mapped[datetime | None]
+    cancellation_reason: Mapped[str | None]
     confirmed_count: Mapped[int] = mapped_column(default=0)
     waitlisted_count: Mapped[int] = mapped_column(default=0)
     from_recurrence: Mapped[datetime | None]

@@ -27,6 +27,7 @@ class ListedShift(NamedTuple):
     ends_at: datetime
     sign_up_closes_at: datetime | None
     canceled_at: datetime | None
+    cancellation_reason: str | None
     capacity: int | None
     minimum: int | None
     confirmed_count: int

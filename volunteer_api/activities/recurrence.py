@@ -20,6 +20,7 @@ from volunteer_api.core.settings import settings
 MOST_OCCURRENCES = 366
 LONGEST_REACH = relativedelta(years=3)
 PART = re.compile(r"(FREQ|UNTIL|COUNT|INTERVAL|BYDAY|BYMONTHDAY|BYMONTH|BYSETPOS|BYWEEKNO|BYYEARDAY|WKST)=[A-Z0-9,+-]+")
+NOT_A_RULE = Fault("not_a_rule", "This is no RRULE like FREQ=WEEKLY;BYDAY=SA;COUNT=10.")
 UNTIL = re.compile(r"UNTIL=(\d{8})(T\d{6}Z?)?")
 # What dateutil takes without a word and then never comes back from, or fails of.
 BOUNDS = {"INTERVAL": (1, 1000), "BYMONTH": (1, 12), "BYMONTHDAY": (1, 31), "BYYEARDAY": (1, 366), "BYWEEKNO": (1, 53)}
@@ -42,6 +43,7 @@ def expand(recurrence: Mapping[str, Any], *, pointer: str = "recurrence") -> lis
     name. Each has its local start in `from_recurrence`, by which it is known again, and in `until_recurrence` its end.
     Raises InvalidPayload (422): not_a_rule, too_often, without_end, too_many_shifts, too_far, no_shift.
     """
+    _require_one_end(recurrence["rrule"], pointer)
     first = _local(recurrence["starts_at"])
     lasts = _local(recurrence["ends_at"]) - first
     left_out = set(recurrence.get("except_on") or ())
@@ -204,18 +206,28 @@ def _is_within_bounds(parts: list[str]) -> bool:
 
 def _rule(text: str, first: datetime, pointer: str) -> rrule:
     parts = text.upper().removeprefix("RRULE:").split(";")
-    not_a_rule = Fault("not_a_rule", "This is no RRULE like FREQ=WEEKLY;BYDAY=SA;COUNT=10.")
     if not all(PART.fullmatch(part) for part in parts):
-        raise _refusal(pointer, not_a_rule)
+        raise _refusal(pointer, NOT_A_RULE)
     try:
         if not _is_within_bounds(parts):
-            raise _refusal(pointer, not_a_rule)
+            raise _refusal(pointer, NOT_A_RULE)
         rule = rrulestr(UNTIL.sub(_local_until, ";".join(parts)), dtstart=first)
     except (ValueError, TypeError, OverflowError) as error:
-        raise _refusal(pointer, not_a_rule) from error
+        raise _refusal(pointer, NOT_A_RULE) from error
     if not isinstance(rule, rrule) or rule._freq > DAILY:
         raise _refusal(pointer, Fault("too_often", "A shift comes again at most once a day."))
     return rule
+
+
+def _require_one_end(text: str, pointer: str) -> None:
+    """Let pass a rule with one end, written as RFC 5545 has it: dateutil reads "2026-12-05", and even "5", in its way.
+
+    Only of a rule that is given: what an earlier release took goes on meaning what it gave.
+    """
+    parts = text.upper().removeprefix("RRULE:").split(";")
+    ends = [part for part in parts if part.startswith(("UNTIL=", "COUNT="))]
+    if len(ends) > 1 or any(part.startswith("UNTIL=") and not UNTIL.fullmatch(part) for part in ends):
+        raise _refusal(pointer, NOT_A_RULE)
 
 
 def _local_until(found: re.Match[str]) -> str:

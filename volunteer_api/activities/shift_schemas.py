@@ -51,6 +51,11 @@ class _ShiftTimes(Schema):
                 raise fault("ends_before_it_starts", "It must end after it starts.", "ends_at")
             if ends_at - starts_at > LONGEST_SHIFT:
                 raise fault("too_long", "A shift is at most 24 hours long.", "ends_at")
+        closes_at: datetime | None = data.get("sign_up_closes_at")
+        if closes_at is not None and ends_at is not None and closes_at > ends_at:
+            raise fault(
+                "closes_after_it_ends", "Sign-ups can't be taken after the shift has ended.", "sign_up_closes_at"
+            )
         if data.get("capacity") and data.get("minimum") and data["minimum"] > data["capacity"]:
             raise fault("more_than_capacity", "The minimum is more than the capacity.", "minimum")
         names = [role["name"] for role in data.get("roles", ())]
@@ -76,6 +81,7 @@ class ShiftCreate(_ShiftTimes):
 class ShiftUpdate(_ShiftTimes):
     """What may be changed; null clears. A shift that has begun can end later, and take more people.
 
+    Where `sign_up_closes_at` is not given, it moves with `starts_at`, and is no later than `ends_at`.
     `roles` are given whole: one that is left out is removed, which is refused while somebody is signed up for it.
     """
 
@@ -182,6 +188,11 @@ class ShiftSummary(Schema):
 class ShiftRead(ShiftSummary):
     """A shift with its roles, in the order in which they were given."""
 
+    cancellation_reason = Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where nobody gave one, as where a new rule canceled it."},
+    )
     roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
 
 

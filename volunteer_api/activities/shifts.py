@@ -1,17 +1,16 @@
 """The verbs of shifts: add, change, cancel, and make anew from a recurrence."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm.attributes import flag_modified
 
 from volunteer_api.activities import queries, recurrence, roles
 from volunteer_api.activities.changes import UNPUBLISHED, changing, hold_people, taken
 from volunteer_api.activities.events import AddedLate
-from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import (
     LATEST_WORD,
     LONGEST_SHIFT,
@@ -32,31 +31,13 @@ from volunteer_api.activities.problems import (
     TooManyShifts,
     WrongState,
 )
-from volunteer_api.core import clock, holidays
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 from volunteer_api.core.ids import new_id
 from volunteer_api.core.problems import InvalidPayload, PreconditionFailed
 from volunteer_api.core.schema import Fault, error_list
-from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import among
-from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
-from volunteer_api.notifications.templates import register
 
-SHIFT_AT_RISK = register(
-    "shift_at_risk",
-    "A shift has too few people",
-    "%(confirmed)s of the %(minimum)s people that %(activity)s needs have signed up.",
-    Group.ACTIVITIES,
-)
-HOLIDAYS_KNOWN = register(
-    "holidays_known",
-    "Shifts fall on days to leave out",
-    "The public holidays until %(known_through)s are announced: %(count)s shifts of %(activity)s, the first on "
-    "%(first_on)s, fall on days that its rule leaves out. Give the rule again to leave them out.",
-    Group.ACTIVITIES,
-)
 MOST_SHIFTS = recurrence.MOST_OCCURRENCES
 # With canceled ones, which a rule that is given anew leaves behind.
 MOST_KEPT = 10 * MOST_SHIFTS
@@ -117,7 +98,8 @@ def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shi
             _require_to_come(activity, changes["starts_at"], now)
             _require_start_in_campaign(activity, changes["starts_at"])
             held.risk_told_at = None
-        for name, value in changes.items():
+        times = changes.get("starts_at", held.starts_at), changes.get("ends_at", held.ends_at)
+        for name, value in ({"sign_up_closes_at": _closes_then(held, *times)} | changes).items():
             setattr(held, name, value)
         there = roles.roles_of([held.id])[held.id]
         _require_sense(held, there if wanted is None else wanted)
@@ -136,7 +118,7 @@ def cancel_shift(shift: Shift, *, reason: str) -> Shift:
         is_over = held.ends_at <= clock.now() and activity.state not in UNPUBLISHED
         if is_over or held.canceled_at is not None:
             raise ShiftOver()
-        held.canceled_at = clock.now()
+        held.canceled_at, held.cancellation_reason = clock.now(), reason
     return held
 
 
@@ -148,7 +130,8 @@ def repeat(
     What somebody signed up for stays as it is, and so do past ones, and exceptions: a shift that was moved by itself on
     a day that the new rule gives too, and the day of one that the old rule gave and somebody canceled. Another one of
     such a day takes the rule's times and numbers; those of other days go: out of a draft altogether, of a published
-    activity they are canceled. What began long ago is not made by somebody who could not publish it.
+    activity they are canceled. What stands at a time of the rule already, as one that was given by itself, is the
+    rule's. What began long ago is not made by somebody who could not publish it.
     Returns what stays to come and is otherwise than the rule has it, the soonest first.
     Raises WrongState, TooManyShifts (409), PreconditionFailed (412), and what `recurrence.expand` raises (422).
     """
@@ -166,12 +149,14 @@ def repeat(
     # Nobody can have signed up for a draft.
     is_draft = activity.state in UNPUBLISHED
     gone: list[Shift] = []
+    ruled: list[tuple[Shift, Mapping[str, Any]]] = []
     with changing(activity) as shifts:
         signed_up = taken([shift.id for shift in shifts])
         there = roles.roles_of([shift.id for shift in shifts])
         kept = _leave_canceled(shifts, gave, wanted, now)
-        # Of two shifts of a day, that one is the day's which somebody counts on.
-        for shift in sorted(shifts, key=lambda one: one.id not in signed_up):
+        adopted = _adopt(shifts, wanted, now)
+        # Of two shifts of a day, that one is the day's which stands at its time, or which somebody counts on.
+        for shift in sorted(shifts, key=lambda one: (one.id not in adopted, one.id not in signed_up)):
             if shift.canceled_at is not None or shift.from_recurrence is None:
                 continue
             again = wanted.pop(clock.local_date(shift.from_recurrence), None)
@@ -191,16 +176,26 @@ def repeat(
                 shift.canceled_at = now
                 wanted[clock.local_date(again["from_recurrence"])] = again
             elif again is not None and _is_to_come(activity, again, now, publishes=publishes):
-                if shift.starts_at != again["starts_at"]:
-                    shift.risk_told_at = None
-                for name in ("from_recurrence", "until_recurrence", *RULED):
-                    setattr(shift, name, again[name])
-                roles.replace(shift, again["roles"], there[shift.id])
-            elif is_draft:
+                ruled.append((shift, again))
+            else:
+                gone.append(shift)
+        changed = {shift.id for shift in (*gone, *(shift for shift, _ in ruled))}
+        standing = {_times(one) for one in shifts if one.canceled_at is None and one.id not in changed}
+        for shift, as_ruled in ruled:
+            if (as_ruled["starts_at"], as_ruled["ends_at"]) in standing:
                 gone.append(shift)
             else:
+                _rule(shift, as_ruled, there[shift.id])
+        if not is_draft:
+            for shift in gone:
                 shift.canceled_at = now
-        coming = [shift for shift in wanted.values() if _is_to_come(activity, shift, now, publishes=publishes)]
+            gone = []
+        coming = [
+            shift
+            for shift in wanted.values()
+            if _is_to_come(activity, shift, now, publishes=publishes)
+            and (shift["starts_at"], shift["ends_at"]) not in standing
+        ]
         # What is there already stays, though the campaign's days may have changed.
         _require_rule_in_campaign(coming, activity.campaign_id)
         alive = sum(shift.canceled_at is None for shift in shifts)
@@ -222,6 +217,48 @@ def consequences_view(places_lost: int, kept: Sequence[Kept]) -> dict[str, Any]:
     times = ("id", "starts_at", "ends_at", "canceled_at")
     named = [{name: getattr(one.shift, name) for name in times} | {"why": one.why} for one in kept[:MOST_NAMED]]
     return {"places_lost": places_lost, "kept_shifts": named, "kept_shift_count": len(kept)}
+
+
+def _adopt(shifts: Sequence[Shift], wanted: Mapping[date, Mapping[str, Any]], now: datetime) -> set[UUID]:
+    """Take for a day's own what begins when the rule has it begin, and is of no other day that the rule gives."""
+    own = {_day_of(shift) for shift in shifts if shift.canceled_at is None and _is_begin(shift, _day_of(shift), wanted)}
+    adopted: set[UUID] = set()
+    for shift in shifts:
+        day = clock.local_date(shift.starts_at)
+        is_free = shift.canceled_at is None and shift.ends_at > now and _day_of(shift) not in wanted
+        if is_free and day not in own and _is_begin(shift, day, wanted):
+            shift.from_recurrence, shift.until_recurrence = (
+                wanted[day]["from_recurrence"],
+                wanted[day]["until_recurrence"],
+            )
+            own.add(day)
+            adopted.add(shift.id)
+    return adopted
+
+
+def _is_begin(shift: Shift, day: date | None, wanted: Mapping[date, Mapping[str, Any]]) -> bool:
+    return day is not None and day in wanted and wanted[day]["starts_at"] == shift.starts_at
+
+
+def _rule(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) -> None:
+    """Let a shift be as the rule has it."""
+    if shift.starts_at != again["starts_at"]:
+        shift.risk_told_at = None
+    shift.sign_up_closes_at = _closes_then(shift, again["starts_at"], again["ends_at"])
+    for name in ("from_recurrence", "until_recurrence", *RULED):
+        setattr(shift, name, again[name])
+    roles.replace(shift, again["roles"], parts)
+
+
+def _closes_then(shift: Shift, starts_at: datetime, ends_at: datetime) -> datetime | None:
+    """Until when sign-ups are taken where the shift is moved and nobody says: as long before its start, to its end."""
+    if shift.sign_up_closes_at is None:
+        return None
+    return min(shift.sign_up_closes_at + (starts_at - shift.starts_at), ends_at)
+
+
+def _times(shift: Shift) -> tuple[datetime, datetime]:
+    return shift.starts_at, shift.ends_at
 
 
 def _leave_canceled(
@@ -313,63 +350,6 @@ def _require_recordable(ends: Sequence[datetime]) -> None:
         raise TooLongAgo(min(days), last_day)
 
 
-def tell_of_risk() -> int:
-    """Tell the leaders of every shift that begins soon with fewer people than its minimum, once until it has enough;
-    returns of how many.
-
-    It is no change of the shift: its version stays, and a form that a leader has open.
-    """
-    now = clock.now()
-    until = now + timedelta(hours=rules().risk_notice_hours)
-    risky = db.session.execute(queries.shifts_at_risk(now, until)).all()
-    _note_told([shift.id for shift, _ in risky], now)
-    for shift, activity in risky:
-        values = {
-            "shift_id": str(shift.id),
-            "confirmed": str(shift.confirmed_count),
-            "minimum": str(shift.minimum),
-            "starts_at": clock.stamp(shift.starts_at),
-            "ends_at": clock.stamp(shift.ends_at),
-        }
-        # A shift that was moved, or had enough people since, may be at risk once more.
-        _tell_leaders(activity, SHIFT_AT_RISK, values, once=f"{shift.id}:{now.isoformat()}")
-    _note_told(db.session.scalars(queries.shifts_out_of_risk(now, until)).all(), None)
-    return len(risky)
-
-
-def _note_told(shift_ids: Sequence[UUID], at: datetime | None) -> None:
-    if shift_ids:
-        told = update(Shift).where(among(Shift.id, shift_ids)).values(risk_told_at=at)
-        db.session.execute(told.execution_options(synchronize_session=False))
-
-
-def tell_of_holidays() -> int:
-    """Tell leaders, once for each announcement, of shifts on days off that were not known when the rule was given.
-
-    The shifts stay: people may have signed up. Who leads gives the rule again, or lets them be. Returns of how many
-    activities.
-    """
-    known_through = holidays.known_through()
-    concerned: dict[Activity, list[Shift]] = {}
-    for shift, activity in db.session.execute(queries.shifts_by_old_calendars(clock.now(), known_through)):
-        if recurrence.is_skipped(clock.local_date(shift.starts_at), activity.recurrence or {}):
-            concerned.setdefault(activity, []).append(shift)
-    for activity, found in concerned.items():
-        values = {
-            "count": str(len(found)),
-            "first_on": clock.local_date(found[0].starts_at).isoformat(),
-            "known_through": known_through.isoformat(),
-        }
-        _tell_leaders(activity, HOLIDAYS_KNOWN, values, once=f"{activity.id}:{known_through}")
-    return len(concerned)
-
-
-def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, once: str) -> None:
-    """Tell each leader of an activity, once for all calls with the same `once`."""
-    known = {"activity": activity.title, "activity_id": str(activity.id), **values}
-    notify_all([Notice(one, kind, known, f"{kind}:{once}:{one}") for one in who_hears_of(activity)])
-
-
 def require_some(
     shifts: Sequence[Mapping[str, Any]] | None, given: Mapping[str, Any] | None, campaign_id: UUID | None
 ) -> list[dict[str, Any]]:
@@ -458,6 +438,9 @@ def _require_sense(shift: Shift, parts: Sequence[ShiftRole | Mapping[str, Any]])
         raise InvalidPayload(error_list({"ends_at": [Fault("ends_before_it_starts", "It must end after it starts.")]}))
     if shift.ends_at - shift.starts_at > LONGEST_SHIFT:
         raise InvalidPayload(error_list({"ends_at": [Fault("too_long", "A shift is at most 24 hours long.")]}))
+    if shift.sign_up_closes_at is not None and shift.sign_up_closes_at > shift.ends_at:
+        fault = Fault("closes_after_it_ends", "Sign-ups can't be taken after the shift has ended.")
+        raise InvalidPayload(error_list({"sign_up_closes_at": [fault]}))
     if shift.capacity is not None and shift.capacity < shift.confirmed_count:
         raise CapacityBelowConfirmed(members={"confirmed_count": shift.confirmed_count}, count=shift.confirmed_count)
     if shift.capacity is not None and shift.minimum is not None and shift.minimum > shift.capacity:

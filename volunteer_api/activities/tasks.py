@@ -1,19 +1,19 @@
 """Background work of activities."""
 
-from volunteer_api.activities import search_text, shifts
+from volunteer_api.activities import risks, search_text
 from volunteer_api.core.tasks import Every, task
 
 
 @task("activities.tell_of_risk", every=Every.HOUR)
 def tell_of_risk() -> None:
     """Tell leaders of shifts that begin soon with fewer people than they need."""
-    shifts.tell_of_risk()
+    risks.tell_of_risk()
 
 
 @task("activities.tell_of_holidays", every=Every.DAY)
 def tell_of_holidays() -> None:
     """Tell leaders of shifts on holidays that were announced after their rules were given."""
-    shifts.tell_of_holidays()
+    risks.tell_of_holidays()
 
 
 @task(search_text.INDEX_RENAMED, every=Every.MINUTE, unit=False)

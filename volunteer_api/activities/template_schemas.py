@@ -1,11 +1,16 @@
 """What phones send and get about the patterns that activities are planned after."""
 
+from datetime import timedelta
+
 from marshmallow import fields
 
 from volunteer_api.accounts.categories import Category
+from volunteer_api.activities.models import LONGEST_SHIFT
 from volunteer_api.activities.schemas import ActivityRead
 from volunteer_api.activities.shift_schemas import ShiftRoleCreate
 from volunteer_api.core.schema import Choice, Count, Day, Id, ListOf, PageQuery, Schema, Text
+
+LONGEST_MINUTES = LONGEST_SHIFT // timedelta(minutes=1)
 
 
 class TemplateCreate(Schema):
@@ -30,6 +35,11 @@ class TemplateShift(Schema):
     day = Count(required=True)
     starts = Text(required=True)
     duration_minutes = Count(required=True)
+    sign_up_closes_minutes = Count(
+        minimum=-LONGEST_MINUTES,
+        allow_none=True,
+        metadata={"description": "How long before the start sign-ups close, negative after it; at the end where null."},
+    )
     capacity = Count(required=True, allow_none=True)
     minimum = Count(required=True, allow_none=True)
     roles = fields.List(fields.Nested(ShiftRoleCreate), metadata={"description": "Absent from old patterns."})

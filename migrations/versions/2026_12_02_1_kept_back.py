@@ -4,16 +4,16 @@ From now on it is refused, and what is taken is seen for good. Of what an earlie
 which nobody has approved, where fewer than three had been there who have not signed; who may have led does not count.
 Lists are ordered by the day on which it was given: an id in the order of time would tell the millisecond.
 
-Revision ID: 2026_12_02_2_kept_back
-Revises: 2026_12_01_1_grown_in_part
+Revision ID: 2026_12_02_1_kept_back
+Revises: 2026_12_01_2_shift_reasons
 Create Date: 2026-12-02 02:00:00+00:00
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "2026_12_02_2_kept_back"
-down_revision = "2026_12_01_1_grown_in_part"
+revision = "2026_12_02_1_kept_back"
+down_revision = "2026_12_01_2_shift_reasons"
 branch_labels = None
 depends_on = None
 
