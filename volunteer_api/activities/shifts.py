@@ -180,11 +180,11 @@ def repeat(
                 gone.append(shift)
         changed = {shift.id for shift in (*gone, *(shift for shift, _ in ruled))}
         standing = {_times(one) for one in shifts if one.canceled_at is None and one.id not in changed}
-        for shift, again in ruled:
-            if (again["starts_at"], again["ends_at"]) in standing:
+        for shift, given_times in ruled:
+            if (given_times["starts_at"], given_times["ends_at"]) in standing:
                 gone.append(shift)
             else:
-                _rule(shift, again, there[shift.id])
+                _rule(shift, given_times, there[shift.id])
         if not is_draft:
             for shift in gone:
                 shift.canceled_at = now
