@@ -348,6 +348,16 @@ def test_the_end_of_sign_ups_goes_with_the_shift(client: Any, unit: Unit) -> Non
     assert [one["sign_up_closes_at"] for one in planned["shifts"]] == ["2030-05-03T00:00:00Z", None]
 
 
+def test_a_shift_of_seconds_is_kept_as_one_of_a_minute(client: Any, unit: Unit) -> None:
+    made = unit(lambda: make_activity(duration=timedelta(seconds=20)))
+    organizer = client.as_(made.scene.organizer_id)
+    body = {"organization_id": str(made.scene.office_id), "activity_id": str(made.id), "name": "片刻"}
+    kept = organizer.post("/activity-templates", json=body).get_json()
+    assert [one["duration_minutes"] for one in kept["shifts"]] == [1]
+    plan = {"on": "2030-05-04", "organization_id": str(made.scene.office_id)}
+    assert organizer.post(f"/activity-templates/{kept['id']}/activities", json=plan).status_code == 201
+
+
 def test_an_activity_without_shifts_is_no_template(client: Any, unit: Unit) -> None:
     """A rule that was given anew may have left it none."""
     made = unit(lambda: make_activity(published=False))

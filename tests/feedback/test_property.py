@@ -14,7 +14,8 @@ from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
 
 MINIMUM = 3
-PERSON = st.integers(0, 5)
+# One more than are enough: often somebody is refused.
+PERSON = st.integers(0, 3)
 STARS = st.integers(1, 5)
 WORDS = st.sampled_from([None, "水不够", "组织得很好"])
 
@@ -23,7 +24,7 @@ def test_what_was_shown_stays_and_tells_nobody(client: Any, unit: Any, run_machi
     class Voices(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
-            self.past = unit(lambda: make_past(people=6))
+            self.past = unit(lambda: make_past(people=4))
             self.path = f"/activities/{self.past.activity_id}/feedback"
             self.given: dict[int, dict[str, Any]] = {}
             self.erased: set[int] = set()
@@ -74,7 +75,7 @@ def test_what_was_shown_stays_and_tells_nobody(client: Any, unit: Any, run_machi
                 if answer.status_code == 200 and not approve:
                     self.shown.pop(known["id"], None)
 
-        @rule(person=st.integers(4, 5))
+        @rule(person=st.just(3))
         def erase(self, person: int) -> None:
             if person not in self.erased:
                 unit(lambda: self.forget(self.past.people[person]))
@@ -113,4 +114,4 @@ def test_what_was_shown_stays_and_tells_nobody(client: Any, unit: Any, run_machi
                 for person, given in self.given.items()
             }
 
-    run_machine(Voices, examples=5, steps=20)
+    run_machine(Voices, examples=6, steps=20)

@@ -218,7 +218,8 @@ def _pattern_of(shift: Shift, first: date) -> dict[str, Any]:
     return {
         "day": (local.date() - first).days,
         "starts": f"{local:%H:%M}",
-        "duration_minutes": round((shift.ends_at - shift.starts_at).total_seconds() / 60),
+        # What is shorter than a minute would be nothing, and no shift.
+        "duration_minutes": max(1, round((shift.ends_at - shift.starts_at).total_seconds() / 60)),
         "sign_up_closes_minutes": None if closes is None else round((shift.starts_at - closes).total_seconds() / 60),
         "capacity": shift.capacity,
         "minimum": shift.minimum,
@@ -234,7 +235,8 @@ def _moments(first: date, shift: Mapping[str, Any]) -> tuple[Any, Any]:
     return on_day(
         first + timedelta(days=shift["day"]),
         time.fromisoformat(shift["starts"]),
-        timedelta(minutes=shift["duration_minutes"]),
+        # One that an earlier release kept may be of none.
+        timedelta(minutes=max(1, shift["duration_minutes"])),
     )
 
 

@@ -176,6 +176,11 @@ class ShiftSummary(Schema):
     ends_at = Moment(required=True)
     sign_up_closes_at = Moment(required=True, allow_none=True)
     canceled_at = Moment(required=True, allow_none=True)
+    cancellation_reason = Text(
+        required=True,
+        allow_none=True,
+        metadata={"description": "Null where nobody gave one, as where a new rule canceled it."},
+    )
     capacity = Count(required=True, allow_none=True)
     minimum = Count(required=True, allow_none=True)
     confirmed_count = Count(required=True)
@@ -188,11 +193,6 @@ class ShiftSummary(Schema):
 class ShiftRead(ShiftSummary):
     """A shift with its roles, in the order in which they were given."""
 
-    cancellation_reason = Text(
-        required=True,
-        allow_none=True,
-        metadata={"description": "Null where nobody gave one, as where a new rule canceled it."},
-    )
     roles = fields.List(fields.Nested(ShiftRoleRead), required=True)
 
 

@@ -29,6 +29,7 @@ DECIMAL_TEXT = re.compile(r"-?\d{1,9}(\.\d{1,18})?", re.ASCII)
 UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff\ud800-\udfff]"
 )
+UNSEEN = re.compile("[\\s\u00ad\u034f\u115f\u1160\u200c\u200d\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e01ef]*")
 INT32 = 2**31 - 1
 # U+FF01 to U+FF5E stand for U+0021 to U+007E; U+3000 and U+00A0 are spaces.
 HALF_WIDTH = {0xFF01 + offset: 0x21 + offset for offset in range(0x5E)} | {0x3000: 0x20, 0xA0: 0x20}
@@ -175,7 +176,7 @@ class Text(_Strict, fields.String):
             raise self.make_error("not_text")
         if UNPRINTABLE.search(value):
             raise self.make_error("unprintable")
-        text = value.strip()
+        text = "" if UNSEEN.fullmatch(value) else value.strip()
         if len(text) < self.min_length:
             raise self.make_error("min_length", min=self.min_length)
         if len(text) > self.max_length:
