@@ -294,7 +294,7 @@ def _has_signed() -> ColumnElement[bool]:
     )
 
 
-def _enough_since(activity_id: UUID, narrowed: ColumnElement[bool]) -> Select[tuple[datetime]]:
+def _enough_since(activity_id: UUID, narrowed: ColumnElement[bool]) -> Select[datetime]:
     """From when on as many as are enough had been at the activity, as far as that was so then; no row for never."""
     # Without a sign-up it was a reviewer who credited it.
     credited_at = case(
