@@ -326,8 +326,7 @@ def _enough_since(activity_id: UUID, narrowed: ColumnElement[bool]) -> Select[da
 
 def _view(row: Any, caller_id: UUID) -> dict[str, Any]:
     mine = row.volunteer_id == caller_id
-    hidden = row.anonymous or row.erased_at is not None or is_under_age(row.birth_date, clock.today())
-    named = mine or not hidden
+    named = mine or not _is_hidden(row)
     members = (
         "id",
         "version",
@@ -348,9 +347,12 @@ def _view(row: Any, caller_id: UUID) -> dict[str, Any]:
     }
 
 
+def _is_hidden(row: Any) -> bool:
+    return row.anonymous or row.erased_at is not None or is_under_age(row.birth_date, clock.today())
+
+
 def _public_view(row: Any) -> dict[str, Any]:
-    hidden = row.anonymous or row.erased_at is not None or is_under_age(row.birth_date, clock.today())
     return {name: getattr(row, name) for name in ("id", "stars", "words", "reply")} | {
-        "name": None if hidden else masked_name(row.name),
+        "name": None if _is_hidden(row) else masked_name(row.name),
         "on": row.given_on,
     }

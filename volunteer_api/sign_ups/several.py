@@ -52,10 +52,9 @@ def sign_up_several(
     """Sign oneself up for several shifts, or ask several people, or all members of a team, for them.
 
     Others are invited, as `service.invite` does it, and each of them says yes or no; oneself is signed up, but not as
-    one of a whole team. The results
-    stand by person, and then by shift as these were named. All volunteers are held first, then all shifts, each by one
-    statement in the order of ids, so that neither a single sign-up nor another call like this can close a circle of
-    waiting.
+    one of a whole team. The results stand by person, and then by shift as these were named. All volunteers are held
+    first, then all shifts, each by one statement in the order of ids, so that neither a single sign-up nor another call
+    like this can close a circle of waiting.
     Raises InvalidPayload (422) for a shift of another activity, for nobody, and for more than 500 results.
     """
     now = clock.now()
