@@ -50,6 +50,15 @@ WHERE anonymous AND (words_state IS NULL OR words_state <> 'approved') AND 3 > (
     JOIN activities ON activities.id = shifts.activity_id
     WHERE activities.id = feedback.activity_id
     AND attendances.state <> 'rejected' AND attendances.created_at <= feedback.created_at
+    AND (
+        attendances.state = 'credited'
+        AND coalesce(attendances.reviewed_at, attendances.created_at) <= feedback.created_at
+        OR EXISTS (
+            SELECT 1 FROM sign_ups
+            WHERE sign_ups.shift_id = attendances.shift_id AND sign_ups.volunteer_id = attendances.volunteer_id
+            AND sign_ups.state = 'confirmed' AND sign_ups.created_at <= feedback.created_at
+        )
+    )
     AND attendances.volunteer_id <> activities.created_by
     AND NOT EXISTS (
         SELECT 1 FROM feedback AS signed

@@ -3,12 +3,14 @@
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+import orjson
 import pytest
 from flask import Flask
+from itsdangerous.encoding import base64_decode
 
 from tests.activities.factories import make_activity, make_scene
 from tests.activities.test_finding import Unit, found
-from volunteer_api.core import clock
+from volunteer_api.core import clock, paging
 
 
 @pytest.fixture
@@ -99,3 +101,37 @@ def test_a_page_that_is_turned_repeats_nothing(client: Any, unit: Unit, minutes:
             answer = client.get("/activities", query_string=query).json
             seen += [item["title"] for item in answer["items"]]
     assert seen == titles
+
+
+@pytest.mark.either_database
+def test_a_further_page_of_what_is_open_has_nothing_that_is_over(client: Any, unit: Unit) -> None:
+    now = clock.now()
+
+    def build() -> None:
+        scene = make_scene()
+        for title, minutes in (("一", 5), ("二", 6), ("三", 360)):
+            starts_at = now + timedelta(minutes=minutes)
+            make_activity(scene=scene, title=title, starts_at=starts_at, duration=timedelta(minutes=10))
+
+    unit(build)
+    cursor = client.get("/activities?limit=1&open=true").json["next_cursor"]
+    with clock.at(now + timedelta(minutes=50)):
+        further = client.get("/activities", query_string={"open": "true", "cursor": cursor}).json["items"]
+    assert [one["title"] for one in further] == ["三"]
+
+
+@pytest.mark.either_database
+def test_a_cursor_of_the_release_before_is_good(client: Any, unit: Unit, app: Flask) -> None:
+    """It knew nothing of the first page's moment."""
+    unit(lambda: [make_activity(scene=scene) for scene in [make_scene()] for _ in range(3)])
+    first = client.get("/activities?limit=1").json
+    with app.app_context():
+        binding, *values = orjson.loads(
+            base64_decode(paging._signer(*paging.secrets_known()).unsign(first["next_cursor"]))
+        )
+        older = paging.make_cursor([paging._unpack(one) for one in values[:2]], binding)
+    ways = [
+        client.get("/activities", query_string={"limit": 1, "cursor": one}).json
+        for one in (older, first["next_cursor"])
+    ]
+    assert ways[0]["items"] == ways[1]["items"] != first["items"]

@@ -28,6 +28,7 @@ Unit = Callable[[Callable[[], Any]], Any]
 # A Saturday, 08:00 in Shanghai.
 SATURDAY = datetime(2027, 1, 2, 0, 0, tzinfo=UTC)
 REBUILD = rrule._iterinfo.rebuild
+HOUR = timedelta(hours=1)
 
 
 def rule(text: str, **rest: Any) -> dict[str, Any]:
@@ -492,3 +493,31 @@ def test_a_campaign_and_a_rule_are_changed_together(client: Any, unit: Unit) -> 
         change = {"campaign_id": wanted, "recurrence": {"rrule": f"FREQ=DAILY;COUNT={count}", **times}}
         changed = organizer.patch(path, json=change, version=organizer.get(path).json["version"])
         assert (changed.status_code, changed.json["campaign_id"], len(changed.json["shifts"])) == (200, wanted, count)
+
+
+def test_a_rule_that_is_given_again_cancels_no_shift_at_its_time(client: Any, unit: Any) -> None:
+    """A second group beside the rule's shift; and one that the rule took over, while somebody counts on another."""
+    start = unit(lambda: clock.at_local(clock.today() + timedelta(days=2), time(9)))
+    daily = {"rrule": "FREQ=DAILY;COUNT=2", "starts_at": start, "ends_at": start + 2 * HOUR}
+    made = unit(lambda: make_activity(shifts=[], recurrence=daily))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}"
+
+    def alive(at: datetime) -> list[tuple[str, int | None]]:
+        """Gives the rule anew, beginning at this time."""
+        again = {"rrule": daily["rrule"], "starts_at": text_of(at), "ends_at": text_of(at + 2 * HOUR)}
+        answer = organizer.patch(path, json={"recurrence": again}, version=organizer.get(path).json["version"])
+        assert answer.status_code == 200, answer.json
+        return [(one["starts_at"], one["capacity"]) for one in answer.json["shifts"] if one["canceled_at"] is None]
+
+    beside = {"starts_at": text_of(start), "ends_at": text_of(start + 2 * HOUR), "capacity": 3}
+    assert organizer.post(f"{path}/shifts", json=beside).status_code == 201
+    first, later = alive(start), alive(start)
+    assert first == later
+    assert len([one for one in later if one[0] == text_of(start)]) == 2
+    unit(lambda: sign_ups.sign_up(shift_id=made.shift_ids[0], volunteer_id=made.scene.member_id))
+    afternoon = start + 5 * HOUR
+    single = {"starts_at": text_of(afternoon), "ends_at": text_of(afternoon + 2 * HOUR)}
+    assert organizer.post(f"{path}/shifts", json=single).status_code == 201
+    found = [alive(afternoon) for _ in range(3)]
+    assert found[0] == found[1] == found[2]
+    assert text_of(afternoon) in [one[0] for one in found[2]]

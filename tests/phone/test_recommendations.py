@@ -220,3 +220,30 @@ def test_is_few_statements_by_indexes_among_many(app: Flask, client: Any, statem
     indexes = "".join(plan for _, plan in plans_of(app, lambda: phone.get(path)))
     assert "ix_activities_state_cell" in indexes
     assert "ix_shifts_starts_at" in indexes
+
+
+def test_who_comes_of_age_before_the_shift_is_led_to_it(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        tomorrow = clock.today() + timedelta(days=1)
+        db.session.get_one(Volunteer, scene.outsider_id).birth_date = tomorrow - timedelta(days=365 * 20 + 5)
+        soon = clock.now() + timedelta(days=30)
+        make_activity(scene=scene, title="二十岁起", minimum_age=20, starts_at=soon)
+        make_activity(scene=scene, title="三十岁起", minimum_age=30, starts_at=soon)
+
+    unit(build)
+    assert [title for title, _ in recommended(client, scene.outsider_id)] == ["二十岁起"]
+
+
+@pytest.mark.either_database
+def test_the_signs_of_a_skill_count(client: Any, unit: Unit, scene: Scene) -> None:
+    def build() -> None:
+        db.session.get_one(Volunteer, scene.outsider_id).skills = ["C++"]
+        make_activity(scene=scene, title="CPR 培训")
+        make_activity(scene=scene, title="Ｃ＋＋ 编程课")
+
+    unit(build)
+    reasons = dict(recommended(client, scene.outsider_id))
+    assert {title: "your_skill" in codes for title, codes in reasons.items()} == {
+        "CPR 培训": False,
+        "Ｃ＋＋ 编程课": True,
+    }

@@ -21,7 +21,7 @@ from volunteer_api.core.settings import EXTENSION
 from volunteer_api.core.tasks import TaskRun, build_queue, run_task
 from volunteer_api.organizations.models import OrganizationKind
 from volunteer_api.organizations.service import create_organization
-from volunteer_api.sign_ups import service, unfit
+from volunteer_api.sign_ups import service, tasks, unfit
 from volunteer_api.teams.service import add_member
 
 DAY = timedelta(days=1)
@@ -222,7 +222,10 @@ def test_who_leaves_the_team_that_she_named_still_comes(app: Flask, client: Any,
 
 
 @pytest.mark.either_database
-def test_who_loses_all_shifts_of_an_activity_hears_of_it_once(app: Flask, client: Any, unit: Any) -> None:
+def test_who_loses_all_shifts_of_an_activity_hears_of_it_once(
+    app: Flask, client: Any, unit: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tasks, "SHIFTS_AT_ONCE", 2)
     people = People(client, unit)
     people.make()
     people.insure(people.keeping)
@@ -254,7 +257,7 @@ def test_a_merger_takes_nobodys_insurance(client: Any, unit: Any) -> None:
     merging, into = f"/organizations/{people.scene.office_id}/merging", {"into_id": str(people.scene.other_office_id)}
     merged = client.as_(people.scene.administrator_id).post(merging, json=into)
     assert merged.status_code == 200, merged.get_json()
-    assert unit(lambda: unfit.shifts_with_unfit([made.shift_id])) == []
+    assert unit(lambda: unfit.shifts_with_unfit([made.shift_id])) == {}
     unit(lambda: unfit.look_again([made.shift_id]))
     assert row(unit, mine).state == "confirmed"
     refused = post(client, people.losing, f"/shifts/{made.shift_id}/sign-ups").get_json()

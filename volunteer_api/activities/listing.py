@@ -82,12 +82,14 @@ Rows = Select[*tuple[Any, ...]]
 class Times:
     """The moments that a list asks about, or the parameters that will hold them.
 
-    `first` is the start of the first day asked for, `last` the end of the last one; no shift in question starts before
-    `earliest_start`. None where nobody asks. In a list `of_canceled` activities, canceled shifts count.
+    `as_of` is the one by which the list is in order, that of its first page. `first` is the start of the first day
+    asked for, `last` the end of the last one; no shift in question starts before `earliest_start`. None where nobody
+    asks. In a list `of_canceled` activities, canceled shifts count.
     """
 
     now: Any
     closes: Any
+    as_of: Any
     first: Any = None
     last: Any = None
     earliest_start: Any = None
@@ -103,13 +105,15 @@ class Times:
         return Times(**named, of_canceled=self.of_canceled)
 
 
-def times_of(query: Mapping[str, Any], now: datetime) -> Times:
-    """The moments that the query asks about."""
+def times_of(query: Mapping[str, Any], now: datetime, as_of: datetime | None = None) -> Times:
+    """The moments that the query asks about; those of the order are of `now` too where none is given."""
+    as_of = as_of or now
     first, last = query.get("first_day"), query.get("last_day")
-    ends_after = clock.start_of(first) if first else None if last else now
+    ends_after = clock.start_of(first) if first else None if last else as_of
     return Times(
         now=now,
         closes=last_promotion(now),
+        as_of=as_of,
         first=clock.start_of(first) if first else None,
         last=clock.days_between(last, last)[1] if last else None,
         earliest_start=ends_after - LONGEST_SHIFT if ends_after is not None else None,
@@ -214,8 +218,9 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     listing = _listing(_shape(query, times_of(query, now), caller_id))
     # By time, a list's further pages are of the moment of its first one: what ran then is not sorted anew meanwhile.
     last = cursor_values(listing.keys, query, kept=1) if near is None else None
-    as_of = max(last[-1], now - LONGEST_TURNING) if last else now
-    times = times_of(query, as_of)
+    is_known = last is not None and len(last) > len(listing.keys)
+    as_of = max(last[-1], now - LONGEST_TURNING) if last is not None and is_known else now
+    times = times_of(query, now, as_of)
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
     if principal is not None:
         values |= {"caller_id": caller_id, **session_values(principal)}
@@ -394,7 +399,7 @@ def _has_shift(conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[bool]
 
 def _shift_in_question(times: Times, activity_id: Any = Activity.id) -> list[ColumnElement[bool]]:
     """The shifts whose first one gives an activity its place in a list: those of the days asked for, or to come."""
-    days = _on_days(times) or [Shift.ends_at > times.now]
+    days = _on_days(times) or [Shift.ends_at > times.as_of]
     # Of what is canceled, all shifts are.
     alive = [] if times.of_canceled else [Shift.canceled_at.is_(None)]
     return [Shift.activity_id == activity_id, *alive, *days]

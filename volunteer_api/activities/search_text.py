@@ -31,7 +31,7 @@ from volunteer_api.teams.models import Team
 # What of a description is looked at: the rest would make most of the index.
 HEAD = 120
 LONGEST_GRAM = 24
-MOST_WORDS = 5
+MOST_WORDS = 10
 MOST_PROBES = 24
 MOST_TOGETHER = 6
 # What so few activities have leads straight to them; what more of them have is met soon by walking the list.
@@ -43,7 +43,7 @@ LAST_CHARACTER = 0x10FFFF
 TYPED = re.compile(r"(?=.*[a-z])[a-z0-9]+", re.ASCII)
 NOT_TYPED = re.compile(r"[^a-z0-9]", re.ASCII)
 # What is left out of a title where somebody says it short.
-IN_BRACKETS = re.compile(r"\([^()]*\)")
+IN_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】|〔[^〔〕]*〕")
 # With the names kept beside a text: which form of text and grams was made. Another one is made anew by the sweep.
 FORM = "2"
 # By the first letter of their Unicode category, by the whole of it, and those that only choose how another is drawn.
@@ -54,12 +54,12 @@ VARIATIONS = 0xFE00, 0xFE0F
 
 def fold(text: str) -> str:
     """The text without what people don't tell apart: full width and half width, cases, kinds of spaces, punctuation."""
-    return _without_marks(_same_width(text), "")
+    return _without_marks(same_width(text), "")
 
 
 def words_of(q: str) -> list[str]:
     """What must all be found: the folded text's parts between spaces and punctuation, the first five of them."""
-    return list(dict.fromkeys(_without_marks(_same_width(q), " ").split()))[:MOST_WORDS]
+    return list(dict.fromkeys(_without_marks(same_width(q), " ").split()))[:MOST_WORDS]
 
 
 def says(name: str, q: str) -> bool:
@@ -70,7 +70,7 @@ def says(name: str, q: str) -> bool:
 
 def titles_of(title: str) -> list[str]:
     """The title folded, and without what it has in brackets: “清洁湛河”（第三期）行动 is also 清洁湛河行动."""
-    return list(filter(None, dict.fromkeys((fold(title), fold(IN_BRACKETS.sub("", _same_width(title)))))))
+    return list(filter(None, dict.fromkeys((fold(title), fold(IN_BRACKETS.sub("", same_width(title)))))))
 
 
 def text_of(title: str, others: Iterable[str]) -> str:
@@ -245,7 +245,8 @@ def _joined_names() -> ColumnElement[str]:
     return reduce(lambda joined, part: joined.op("||")(literal("\n")).op("||")(part), parts)
 
 
-def _same_width(text: str) -> str:
+def same_width(text: str) -> str:
+    """The text without what people don't tell apart of letters and signs: full width and half width, cases."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 

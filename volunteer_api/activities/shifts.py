@@ -156,7 +156,8 @@ def repeat(
         kept = _leave_canceled(shifts, gave, wanted, now)
         adopted = _adopt(shifts, wanted, now)
         # Of two shifts of a day, that one is the day's which stands at its time, or which somebody counts on.
-        for shift in sorted(shifts, key=lambda one: (one.id not in adopted, one.id not in signed_up)):
+        at_its_time = adopted | {one.id for one in shifts if _is_begin(one, _day_of(one), wanted)}
+        for shift in sorted(shifts, key=lambda one: (one.id not in at_its_time, one.id not in signed_up)):
             if shift.canceled_at is not None or shift.from_recurrence is None:
                 continue
             again = wanted.pop(clock.local_date(shift.from_recurrence), None)
@@ -180,9 +181,9 @@ def repeat(
             else:
                 gone.append(shift)
         changed = {shift.id for shift in (*gone, *(shift for shift, _ in ruled))}
-        standing = {_times(one) for one in shifts if one.canceled_at is None and one.id not in changed}
+        standing = {one.starts_at for one in shifts if one.canceled_at is None and one.id not in changed}
         for shift, as_ruled in ruled:
-            if (as_ruled["starts_at"], as_ruled["ends_at"]) in standing:
+            if shift.starts_at != as_ruled["starts_at"] and as_ruled["starts_at"] in standing:
                 gone.append(shift)
             else:
                 _rule(shift, as_ruled, there[shift.id])
@@ -193,8 +194,7 @@ def repeat(
         coming = [
             shift
             for shift in wanted.values()
-            if _is_to_come(activity, shift, now, publishes=publishes)
-            and (shift["starts_at"], shift["ends_at"]) not in standing
+            if _is_to_come(activity, shift, now, publishes=publishes) and shift["starts_at"] not in standing
         ]
         # What is there already stays, though the campaign's days may have changed.
         _require_rule_in_campaign(coming, activity.campaign_id)
@@ -255,10 +255,6 @@ def _closes_then(shift: Shift, starts_at: datetime, ends_at: datetime) -> dateti
     if shift.sign_up_closes_at is None:
         return None
     return min(shift.sign_up_closes_at + (starts_at - shift.starts_at), ends_at)
-
-
-def _times(shift: Shift) -> tuple[datetime, datetime]:
-    return shift.starts_at, shift.ends_at
 
 
 def _leave_canceled(

@@ -97,7 +97,7 @@ def page(
     limit = query.get("limit") or DEFAULT_LIMIT
     binding = _bind(query, keys, scope)
     if query.get("cursor"):
-        last = open_cursor(query["cursor"], binding, len(keys) + len(kept))
+        last = open_cursor(query["cursor"], binding, len(keys), len(kept))
         statement, values = _behind(statement, tuple(keys)), {**values, **marks(last[: len(keys)])}
 
     def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
@@ -132,12 +132,12 @@ def _is_of_columns(statement: Select[*tuple[Any, ...]]) -> bool:
 def cursor_values(keys: Sequence[Key], query: Mapping[str, Any], *, scope: str = "", kept: int = 0) -> list[Any] | None:
     """Of which values the query's cursor is, None without one: for a statement whose rows `page_of_rows` will order.
 
-    Behind those of the keys stand so many that were `kept`.
+    Behind those of the keys stand so many that were `kept`, or none.
 
     Raises InvalidCursor (400).
     """
     cursor = query.get("cursor")
-    return open_cursor(cursor, _bind(query, keys, scope), len(keys) + kept) if cursor else None
+    return open_cursor(cursor, _bind(query, keys, scope), len(keys), kept) if cursor else None
 
 
 def lies_behind(keys: Sequence[Key]) -> ColumnElement[bool]:
@@ -197,11 +197,14 @@ def make_cursor(values: Sequence[Any], binding: str) -> str:
     return _signer(*secrets_known()).sign(base64_encode(content)).decode()
 
 
-def open_cursor(cursor: str, binding: str, length: int) -> list[Any]:
-    """The values of a cursor, so many as there must be. Raises InvalidCursor (400)."""
+def open_cursor(cursor: str, binding: str, length: int, kept: int = 0) -> list[Any]:
+    """The values of a cursor, so many as there must be, and so many that were `kept`. Raises InvalidCursor (400).
+
+    One of a release that kept nothing has none of these.
+    """
     try:
         found_binding, *values = orjson.loads(base64_decode(_signer(*secrets_known()).unsign(cursor)))
-        if found_binding != binding or len(values) != length:
+        if found_binding != binding or len(values) not in (length, length + kept):
             raise InvalidCursor()
         return [_unpack(value) for value in values]
     except (BadData, ValueError, TypeError, UnicodeError) as error:

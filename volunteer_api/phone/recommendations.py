@@ -35,7 +35,7 @@ from volunteer_api.activities import listing
 from volunteer_api.activities.models import SPOT, Activity, Shift
 from volunteer_api.activities.next_shifts import Preferred
 from volunteer_api.activities.queries import place_of
-from volunteer_api.activities.search_text import fold
+from volunteer_api.activities.search_text import same_width
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.geo import Place, meters_between
@@ -56,6 +56,8 @@ MOST_JUDGMENTS = 8
 NEARBY_M = 5_000
 # Of a daily activity, the next ten shifts may all be full.
 FREE_FIRST = Preferred(free=True)
+# She may come of the age until the shift: planned at most so many years ahead, and the judgment knows the day.
+BIRTHDAYS = 4
 # Above every highest age.
 NO_AGE = 1_000
 SOON = timedelta(days=14)
@@ -64,7 +66,7 @@ SUBDISTRICT_DIGITS = 9
 TAKES_HER = (SignUpState.CONFIRMED, SignUpState.PENDING)
 VOLUNTEER: ColumnElement[UUID] = bindparam("volunteer_id", type_=Uuid())
 # The parameters that `times_of({}, now)` fills.
-TIMES = listing.Times(now=..., closes=..., earliest_start=...).named()
+TIMES = listing.Times(now=..., closes=..., as_of=..., earliest_start=...).named()
 # What `_candidates` asks for beside the soonest of all, as far as it is known of her; the values of its parameters.
 FIELDS, TEAMS, HOME = "fields", "team_ids", "home"
 
@@ -140,7 +142,10 @@ def recommend(volunteer: Volunteer, near: Place | None, limit: int) -> list[dict
 def _asked(volunteer: Volunteer, now: datetime) -> dict[str, Any]:
     """The values of what `_takes_her` asks. Who did not tell her age counts as grown up, and meets no highest age."""
     age = age_on(volunteer.birth_date, clock.local_date(now)) if volunteer.birth_date is not None else None
-    ages = {"oldest": age if age is not None else AGE_UNTOLD, "youngest": age if age is not None else NO_AGE}
+    ages = {
+        "oldest": age + BIRTHDAYS if age is not None else AGE_UNTOLD,
+        "youngest": age if age is not None else NO_AGE,
+    }
     # No shift starts later than that, so none counts that takes somebody on its waitlist alone.
     return listing.times_of({}, now).values() | ages | {"closes": listing.NEVER, "volunteer_id": volunteer.id}
 
@@ -295,8 +300,9 @@ def _reasons(row: Any, taste: Taste) -> Reasons:
 def _skill_in(activity: Any, skills: Sequence[str]) -> str | None:
     if not skills:
         return None
-    text = fold(" ".join([activity.title, activity.description or "", *activity.required_skills]))
-    return next((skill for skill in skills if fold(skill) and fold(skill) in text), None)
+    # Signs count here: C++ is not in CPR.
+    text = same_width(" ".join([activity.title, activity.description or "", *activity.required_skills]))
+    return next((skill for skill in skills if skill.strip() and same_width(skill.strip()) in text), None)
 
 
 def _weight(reasons: Iterable[str]) -> int:

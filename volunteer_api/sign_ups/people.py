@@ -40,6 +40,7 @@ from volunteer_api.teams.models import Membership, MembershipState
 
 # How many who wait are looked at first, and then at once at the most.
 LINE, LONGEST_LINE = 20, 500
+MOST_CALLED = 3
 
 
 def prospects(
@@ -194,8 +195,11 @@ def _with_called(questions: Sequence[Question], standing: Standing) -> Sequence[
     Nearly nobody waits beside a place that she could have: she became eligible by something that calls nobody.
     """
     waits = {one.shift_id: one for one in standing.engagements if one.state == SignUpState.WAITLISTED}
-    found = {}
+    found: dict[UUID, set[UUID]] = {}
     for question in questions if waits else ():
+        if len(found) == MOST_CALLED:
+            # Each costs statements of its own; of further ones she hears by her tap, or within the hour.
+            break
         shift, mine = question.shift, waits.get(question.shift.id)
         if (
             mine is not None

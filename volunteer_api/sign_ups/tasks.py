@@ -53,26 +53,25 @@ def call_who_waits() -> None:
 def _look_at_coming_shifts(*, by_credentials: bool) -> None:
     """Look at the shifts of an activity to a unit.
 
-    One that can't be looked at holds up no other. Raises PlacesNotLookedAt where there was one.
+    An activity that can't be looked at holds up no other. Raises PlacesNotLookedAt where there was one.
     """
     shift_ids = run_unit(queries.coming_shifts_with_people, writes=False)
-    failed = 0
+    found: dict[UUID, list[UUID]] = {}
     for first in range(0, len(shift_ids), SHIFTS_AT_ONCE):
-        failed += sum(
-            not _is_looked_at(unfit.look_again, one)
-            for one in _with_unfit(shift_ids[first : first + SHIFTS_AT_ONCE], by_credentials)
-        )
+        for whose, those in _with_unfit(shift_ids[first : first + SHIFTS_AT_ONCE], by_credentials).items():
+            found.setdefault(whose, []).extend(those)
+    failed = sum(not _is_looked_at(unfit.look_again, those) for those in found.values())
     if failed:
-        raise PlacesNotLookedAt(f"{failed} of {len(shift_ids)}")
+        raise PlacesNotLookedAt(f"{failed} of {len(found)}")
 
 
-def _with_unfit(shift_ids: Sequence[UUID], by_credentials: bool) -> Sequence[Sequence[UUID]]:
-    """Those of the shifts in which somebody can't take part, by activity; each, where that can't be told together."""
+def _with_unfit(shift_ids: Sequence[UUID], by_credentials: bool) -> dict[UUID, list[UUID]]:
+    """Those of the shifts in which somebody can't take part, by activity; each alone where that can't be told."""
     try:
         return run_unit(partial(unfit.shifts_with_unfit, shift_ids, by_credentials=by_credentials), writes=False)
     except Exception as error:
         logger().error("places_not_looked_at_together", error=type(error).__name__, exc_info=True)
-        return [[one] for one in shift_ids]
+        return {one: [one] for one in shift_ids}
 
 
 def _is_looked_at(look: Callable[[Any], None], what: UUID | Sequence[UUID]) -> bool:

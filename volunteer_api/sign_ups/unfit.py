@@ -78,8 +78,8 @@ def _try_people(volunteer_ids: Collection[UUID]) -> None:
         raise Rerun()
 
 
-def shifts_with_unfit(shift_ids: Collection[UUID], *, by_credentials: bool = False) -> list[list[UUID]]:
-    """Those of the shifts in which somebody has a place who can't take part, by activity; nothing is held.
+def shifts_with_unfit(shift_ids: Collection[UUID], *, by_credentials: bool = False) -> dict[UUID, list[UUID]]:
+    """Those of the shifts in which somebody has a place who can't take part, by their activity; nothing is held.
 
     `by_credentials`: only where an insurance or a training is asked for.
     """
@@ -89,7 +89,7 @@ def shifts_with_unfit(shift_ids: Collection[UUID], *, by_credentials: bool = Fal
     for activity, shift in planned:
         if shift.id in found:
             of_each.setdefault(activity.id, []).append(shift.id)
-    return list(of_each.values())
+    return of_each
 
 
 def _unfit_of(planned: Planned) -> list[SignUp]:
