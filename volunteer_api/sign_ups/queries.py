@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, case, exists, func, or_, select, true, update
+from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, exists, func, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from volunteer_api.accounts.models import Volunteer
@@ -285,7 +285,7 @@ def next_position(shift_id: UUID) -> int:
 
 def read_sign_up(sign_up_id: UUID) -> dict[str, Any]:
     """One sign-up with its shift, activity and volunteer."""
-    return _sign_up_view(db.session.execute(_sign_ups().where(SignUp.id == sign_up_id)).one())
+    return _sign_up_view(db.session.execute(_one_sign_up(), {"sign_up_id": sign_up_id}).one())
 
 
 def page_of_shift_sign_ups(shift: Shift, query: Mapping[str, Any]) -> Page:
@@ -317,6 +317,12 @@ def own_sign_ups(volunteer_id: UUID, *those: ColumnElement[bool], limit: int) ->
     return [_sign_up_view(row) for row in db.session.execute(statement)]
 
 
+@cache
+def _one_sign_up() -> Select[Any]:
+    return _sign_ups().where(SignUp.id == bindparam("sign_up_id", type_=Uuid()))
+
+
+@cache
 def _sign_ups() -> Select[Any]:
     ahead = aliased(SignUp)
     place = (
