@@ -12,6 +12,8 @@ from sqlalchemy import (
     Date,
     Select,
     String,
+    Uuid,
+    bindparam,
     case,
     cast,
     func,
@@ -49,7 +51,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.problems import Problem
 from volunteer_api.core.settings import rules
-from volunteer_api.core.statements import among
+from volunteer_api.core.statements import among, among_given
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
@@ -93,19 +95,24 @@ ACTIVITY_MEMBERS = [
 ROLE_MEMBERS = ["id", "name", "capacity", "confirmed_count", "waitlisted_count"]
 
 
+_VERSION = select(Activity.version).where(Activity.id == bindparam("activity_id", type_=Uuid()))
 _shift_members = attrgetter(*SHIFT_MEMBERS)
 
 
 def lock_shifts(shift_ids: Sequence[UUID]) -> list[Shift]:
     """Hold the shifts, always in the order of their ids, and read them as they are now."""
-    return list(
-        db.session.scalars(
-            select(Shift)
-            .where(among(Shift.id, shift_ids))
-            .order_by(Shift.id)
-            .with_for_update(key_share=True)
-            .execution_options(populate_existing=True)
-        )
+    return list(db.session.scalars(_locked_shifts(db.engine.dialect.name), {"shift_ids": [*shift_ids]}))
+
+
+@cache
+def _locked_shifts(dialect: str) -> Select[Shift]:
+    # Built once, as `_fresh_activity`: sign-ups queue behind these.
+    return (
+        select(Shift)
+        .where(among_given(Shift.id, "shift_ids", dialect))
+        .order_by(Shift.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
 
 
@@ -141,9 +148,18 @@ def lock_activity(activity_id: UUID) -> Activity:
 
 def fresh_activity(activity_id: UUID) -> Activity:
     """The activity as it is now: what was read before a lock was granted may be old."""
-    return db.session.scalars(
-        select(Activity).where(Activity.id == activity_id).execution_options(populate_existing=True)
-    ).one()
+    return db.session.scalars(_fresh_activity(), {"activity_id": activity_id}).one()
+
+
+def version_of(activity_id: UUID) -> int:
+    """The version of the activity as it is now."""
+    return db.session.connection().execute(_VERSION, {"activity_id": activity_id}).scalar_one()
+
+
+@cache
+def _fresh_activity() -> Select[Activity]:
+    asked = select(Activity).where(Activity.id == bindparam("activity_id", type_=Uuid()))
+    return asked.execution_options(populate_existing=True)
 
 
 def page_of_campaigns(query: Mapping[str, Any]) -> Page:

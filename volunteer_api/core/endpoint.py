@@ -184,10 +184,11 @@ def endpoint(
             # Of a unit that runs again, what the one before dumped is no answer.
             g.dumped = None
             g.pop("open_session", None)
-            if principal is not None and not learns_session:
+            if replayable is not None and principal is not None:
+                if (first := replayable.admit(principal)) is not None:
+                    return first, None
+            elif principal is not None and not learns_session:
                 require_open_session(principal)
-            if replayable is not None and (first := replayable.first_answer()) is not None:
-                return first, None
             return None, _load(access, principal, path)
 
         def proceed(path: dict[str, Any], principal: Principal | None, replayable: Replayable | None) -> Response:

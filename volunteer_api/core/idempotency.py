@@ -5,18 +5,21 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
 from flask import Response, request
-from sqlalchemy import Index, LargeBinary, bindparam, delete, select, update
+from sqlalchemy import ColumnElement, Index, LargeBinary, Select, and_, bindparam, delete, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from volunteer_api.core import clock
+from volunteer_api.core.access import Principal
 from volunteer_api.core.database import JSON_TYPE, Base, db
 from volunteer_api.core.keys import digests
-from volunteer_api.core.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, IdempotencyKeyReused
+from volunteer_api.core.problems import IdempotencyKeyInvalid, IdempotencyKeyMissing, IdempotencyKeyReused, SessionEnded
 from volunteer_api.core.statements import among, delete_some, insert, insert_all
+from volunteer_api.core.tokens import session_is_open, session_values
 from volunteer_api.core.unit_of_work import Rerun
 
 HEADER = "Idempotency-Key"
@@ -42,10 +45,23 @@ class IdempotencyKey(Base):
     created_at: Mapped[datetime] = mapped_column(default=clock.now)
 
 
-# Built once: every POST asks.
-_FIRST_ANSWER = select(
-    IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body
-).where(IdempotencyKey.owner_id == bindparam("owner_id"), IdempotencyKey.key == bindparam("key"))
+# Built once, as what follows: every POST asks, and stores.
+_ANSWER = (IdempotencyKey.fingerprint, IdempotencyKey.status, IdempotencyKey.headers, IdempotencyKey.body)
+_KNOWN = and_(IdempotencyKey.owner_id == bindparam("owner_id"), IdempotencyKey.key == bindparam("key"))
+_FIRST_ANSWER = select(*_ANSWER).where(_KNOWN)
+
+
+@lru_cache(maxsize=1)
+def _admission(condition: ColumnElement[bool]) -> Select[Any]:
+    """Whether the session is open, and the first answer beside it: None where the key is new."""
+    asked = select(condition.label("is_open")).subquery()
+    return select(asked.c.is_open, *_ANSWER).select_from(asked.outerjoin(IdempotencyKey, _KNOWN))
+
+
+@cache
+def _storing(_dialect: str) -> Any:
+    table = IdempotencyKey.__table__
+    return insert(table).on_conflict_do_nothing().returning(table.c.key)
 
 
 @dataclass(frozen=True)
@@ -68,12 +84,23 @@ class Replayable:
     # What it was, or would have been, under a former secret.
     former: Collection[bytes] = ()
 
+    def admit(self, principal: Principal) -> Response | None:
+        """`first_answer` for whom `require_open_session` lets in, asked in one statement. Raises what both do."""
+        values = self._own_key() | session_values(principal)
+        row = db.session.connection().execute(_admission(session_is_open()), values).one()
+        if not row.is_open:
+            raise SessionEnded()
+        return self._replay(row) if row.status is not None else None
+
     def first_answer(self) -> Response | None:
         """The stored answer, None where the key is new. Raises IdempotencyKeyReused (422) for another request."""
-        values = {"owner_id": self.owner_id, "key": self.key}
-        row = db.session.connection().execute(_FIRST_ANSWER, values).one_or_none()
-        if row is None:
-            return None
+        row = db.session.connection().execute(_FIRST_ANSWER, self._own_key()).one_or_none()
+        return self._replay(row) if row is not None else None
+
+    def _own_key(self) -> dict[str, Any]:
+        return {"owner_id": self.owner_id, "key": self.key}
+
+    def _replay(self, row: Any) -> Response:
         if row.fingerprint not in (self.fingerprint, *self.former):
             raise IdempotencyKeyReused()
         response = Response(row.body, status=row.status, headers=row.headers)
@@ -82,20 +109,15 @@ class Replayable:
 
     def store(self, response: Response) -> None:
         """Keep the answer. Raises Rerun where a twin was first: this effect is undone, the twin's answer replayed."""
-        stored = db.session.execute(
-            insert(IdempotencyKey)
-            .values(**self.columns(response))
-            .on_conflict_do_nothing()
-            .returning(IdempotencyKey.key)
-        ).one_or_none()
-        if stored is None:
+        connection = db.session.connection()
+        stored = connection.execute(_storing(connection.dialect.name), self.columns(response))
+        if stored.one_or_none() is None:
             raise Rerun()
 
     def columns(self, response: Response) -> dict[str, Any]:
         """The row under which the answer is kept."""
         return {
-            "owner_id": self.owner_id,
-            "key": self.key,
+            **self._own_key(),
             "fingerprint": self.fingerprint,
             "status": response.status_code,
             "headers": {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers},

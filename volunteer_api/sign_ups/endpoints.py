@@ -31,7 +31,7 @@ def sign_up(principal: Principal, opening: access.Opening, body: dict[str, Any])
     whom = queries.named_in(body, by)
     leading = access.require_word_for(principal, opening.activity.id, team_id=how["team_id"], others=[whom])
     made = service.sign_up_or_invite(by=by, leading=leading, shift_id=opening.shift.id, whom=whom, **how)
-    return queries.read_sign_up(made.id)
+    return queries.read_made(made, opening.shift, opening.activity)
 
 
 @endpoint(

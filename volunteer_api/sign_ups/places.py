@@ -9,15 +9,17 @@ volunteer too.
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import Table, bindparam, update
 from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
 from volunteer_api.activities.problems import WrongState
-from volunteer_api.activities.queries import fresh_activity, lock_shifts
+from volunteer_api.activities.queries import fresh_activity, lock_shifts, version_of
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.problems import InvalidPayload, NotFound
@@ -70,10 +72,23 @@ def activity_of(shift_id: UUID) -> Activity:
 
 def hold_shift(shift_id: UUID) -> tuple[Shift, Activity]:
     """The shift, held, and its activity. Raises NotFound (404)."""
+    shift = _held(shift_id)
+    return shift, fresh_activity(shift.activity_id)
+
+
+def hold_shift_of(activity: Activity, shift_id: UUID) -> Shift:
+    """The shift, held, of an activity that nobody edited since it was read; else the whole unit runs again."""
+    shift = _held(shift_id)
+    if version_of(activity.id) != activity.version:
+        raise Rerun()
+    return shift
+
+
+def _held(shift_id: UUID) -> Shift:
     shifts = lock_shifts([shift_id])
     if not shifts:
         raise NotFound()
-    return shifts[0], fresh_activity(shifts[0].activity_id)
+    return shifts[0]
 
 
 def hold(sign_up_id: UUID, *, also: Collection[UUID] = ()) -> Held:
@@ -147,13 +162,11 @@ def role_of(shift: Shift, role_id: UUID | None) -> ShiftRole | None:
     return role
 
 
-def enter(made: SignUp, shift: Shift) -> SignUp:
-    """Add a sign-up in the state that it names, to a held shift."""
-    if made.state == SignUpState.WAITLISTED:
-        made.position = queries.next_position(shift.id)
-    made.place_changes = int(made.state == SignUpState.CONFIRMED)
-    db.session.add(made)
-    db.session.flush()
+def enter(shift: Shift, *, state: SignUpState, **values: Any) -> SignUp:
+    """Add a sign-up in this state, and with these values, to a held shift."""
+    made = queries.add_sign_up(
+        {**values, "shift_id": shift.id, "state": state, "place_changes": int(state == SignUpState.CONFIRMED)}
+    )
     _count(shift, made.role_id, None, made.state)
     return made
 
@@ -331,15 +344,22 @@ def _count(shift: Shift, role_id: UUID | None, before: str | None, after: str) -
 
 
 def _add(counted: Shift | ShiftRole, confirmed: int, waitlisted: int) -> None:
-    table = type(counted).__table__
-    counts = db.session.execute(
-        update(table)  # type: ignore[arg-type]  # a declarative class's __table__ is typed FromClause
-        .where(table.c.id == counted.id)
-        .values(
-            confirmed_count=table.c.confirmed_count + confirmed,
-            waitlisted_count=table.c.waitlisted_count + waitlisted,
-        )
-        .returning(table.c.confirmed_count, table.c.waitlisted_count)
-    ).one()
+    changes = {"counted_id": counted.id, "confirmed": confirmed, "waitlisted": waitlisted}
+    counts = db.session.connection().execute(_counting(type(counted)), changes).one()
     set_committed_value(counted, "confirmed_count", counts.confirmed_count)
     set_committed_value(counted, "waitlisted_count", counts.waitlisted_count)
+
+
+@cache
+def _counting(model: type[Shift | ShiftRole]) -> ReturningUpdate[Any]:
+    # Past the session: it would add to the `version`.
+    table: Table = model.__table__  # type: ignore[assignment]  # SQLAlchemy types it as any FROM clause
+    counts = (table.c.confirmed_count, table.c.waitlisted_count)
+    return (
+        update(table)
+        .where(table.c.id == bindparam("counted_id"))
+        .values(
+            confirmed_count=counts[0] + bindparam("confirmed"), waitlisted_count=counts[1] + bindparam("waitlisted")
+        )
+        .returning(*counts)
+    )

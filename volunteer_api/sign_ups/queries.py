@@ -6,8 +6,24 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, Select, Uuid, bindparam, case, exists, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    Row,
+    Select,
+    Table,
+    Uuid,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import aliased
+from sqlalchemy.sql.selectable import ExecutableReturnsRows
 
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities.models import Activity, ActivityState, Shift, ShiftRole
@@ -33,8 +49,8 @@ def lock_volunteers(volunteer_ids: Collection[UUID], *, wait: bool = True) -> bo
     Without `wait`, those whom somebody else holds are left out. The lock is PostgreSQL's FOR NO KEY UPDATE, which lets
     others refer to the row; SQLite has one writer anyway.
     """
-    dialect = db.engine.dialect.name
-    locked = db.session.scalars(_volunteers(dialect, wait), {"volunteer_ids": [*volunteer_ids]}).all()
+    connection = db.session.connection()
+    locked = connection.execute(_volunteers(connection.dialect.name, wait), {"volunteer_ids": [*volunteer_ids]}).all()
     return len(locked) == len(set(volunteer_ids))
 
 
@@ -283,9 +299,32 @@ def next_position(shift_id: UUID) -> int:
     return (last or 0) + 1
 
 
+def add_sign_up(values: Mapping[str, Any]) -> SignUp:
+    """Add a sign-up for a held shift, at the end of the waitlist where its state is that."""
+    waits_for = values["shift_id"] if values["state"] == SignUpState.WAITLISTED else None
+    made: SignUp = db.session.scalars(_added(), {**values, "waits_for": waits_for}).one()
+    return made
+
+
+@cache
+def _added() -> ExecutableReturnsRows:
+    # Built once, and one statement with the position: while it runs, a crowd waits for the shift.
+    waits_for = bindparam("waits_for", type_=Uuid())
+    last = select(func.max(SignUp.position)).where(SignUp.shift_id == waits_for).scalar_subquery()
+    position = case((waits_for.is_not(None), func.coalesce(last, 0) + 1))
+    table: Table = SignUp.__table__  # type: ignore[assignment]  # SQLAlchemy types it as any FROM clause
+    return select(SignUp).from_statement(insert(table).values(position=position).returning(table))
+
+
 def read_sign_up(sign_up_id: UUID) -> dict[str, Any]:
     """One sign-up with its shift, activity and volunteer."""
     return _sign_up_view(db.session.execute(_one_sign_up(), {"sign_up_id": sign_up_id}).one())
+
+
+def read_made(made: SignUp, shift: Shift, activity: Activity) -> dict[str, Any]:
+    """The same of one that was made a moment ago, with its shift and activity as they are held."""
+    told = db.session.connection().execute(_told_of_one(), {"sign_up_id": made.id}).one()
+    return _view(made, shift, activity, told)
 
 
 def page_of_shift_sign_ups(shift: Shift, query: Mapping[str, Any]) -> Page:
@@ -323,7 +362,16 @@ def _one_sign_up() -> Select[Any]:
 
 
 @cache
-def _sign_ups() -> Select[Any]:
+def _told_of_one() -> Select[Any]:
+    # To load again what is held would cost more than the statement.
+    told = select(*_told()).select_from(SignUp).join(Volunteer, Volunteer.id == SignUp.volunteer_id)
+    return told.outerjoin(ShiftRole, ShiftRole.id == SignUp.role_id).where(
+        SignUp.id == bindparam("sign_up_id", type_=Uuid())
+    )
+
+
+def _told() -> list[ColumnElement[Any]]:
+    """What a sign-up's view tells beside its own columns, its shift's and its activity's."""
     ahead = aliased(SignUp)
     place = (
         select(func.count())
@@ -335,15 +383,17 @@ def _sign_ups() -> Select[Any]:
         )
         .scalar_subquery()
     )
+    return [
+        Volunteer.name.label("volunteer_name"),
+        ShiftRole.name.label("role_name"),
+        case((SignUp.state == SignUpState.WAITLISTED, place)).label("waitlist_position"),
+    ]
+
+
+@cache
+def _sign_ups() -> Select[Any]:
     return (
-        select(
-            SignUp,
-            Shift,
-            Activity,
-            Volunteer.name.label("volunteer_name"),
-            ShiftRole.name.label("role_name"),
-            case((SignUp.state == SignUpState.WAITLISTED, place)).label("waitlist_position"),
-        )
+        select(SignUp, Shift, Activity, *_told())
         .join(Shift, Shift.id == SignUp.shift_id)
         .join(Activity, Activity.id == Shift.activity_id)
         .join(Volunteer, Volunteer.id == SignUp.volunteer_id)
@@ -360,18 +410,21 @@ def _sign_up_page(found: Page) -> Page:
 
 
 def _sign_up_view(row: Any) -> dict[str, Any]:
-    sign_up: SignUp = row.SignUp
+    return _view(row.SignUp, row.Shift, row.Activity, row)
+
+
+def _view(sign_up: SignUp, shift: Shift, activity: Activity, told: Any) -> dict[str, Any]:
     return {
         "id": sign_up.id,
         "created_at": sign_up.created_at,
-        "shift": row.Shift,
-        "activity": row.Activity,
-        "volunteer": {"id": sign_up.volunteer_id, "name": row.volunteer_name},
+        "shift": shift,
+        "activity": activity,
+        "volunteer": {"id": sign_up.volunteer_id, "name": told.volunteer_name},
         "team_id": sign_up.team_id,
-        "role": {"id": sign_up.role_id, "name": row.role_name} if sign_up.role_id is not None else None,
+        "role": {"id": sign_up.role_id, "name": told.role_name} if sign_up.role_id is not None else None,
         "stands_in_for_id": sign_up.stands_in_for_id,
         "state": sign_up.state,
-        "waitlist_position": row.waitlist_position,
+        "waitlist_position": told.waitlist_position,
         "late": sign_up.late,
         "asked_at": sign_up.asked_at,
         "absent_at": sign_up.absent_at,

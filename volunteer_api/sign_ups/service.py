@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import update
@@ -15,7 +16,6 @@ from volunteer_api.core.problems import InvalidPayload
 from volunteer_api.core.schema import Fault, error_list
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among
-from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.sign_ups import notices, places, queries, stand_ins
 from volunteer_api.sign_ups.judgment import Question, Standing, has_place, judge, not_of_the_team, refuse
@@ -36,11 +36,8 @@ def sign_up(*, shift_id: UUID, volunteer_id: UUID, team_id: UUID | None = None, 
     queries.lock_volunteer(volunteer_id)
     # What is known of the volunteer is read before the shift is held: a crowd queues there, and each waits for all.
     activity = places.activity_of(shift_id)
-    version, standing = activity.version, standing_of(volunteer_id, activity, now, team_id)
-    shift, activity = places.hold_shift(shift_id)
-    if activity.version != version:
-        # A leader changed meanwhile what it asks for.
-        raise Rerun()
+    standing = standing_of(volunteer_id, activity, now, team_id)
+    shift = places.hold_shift_of(activity, shift_id)
     return enter(places.ask(shift, activity, now, role_id, team_id=team_id), standing, volunteer_id)
 
 
@@ -248,7 +245,7 @@ def enter(question: Question, standing: Standing, volunteer_id: UUID) -> SignUp:
         raise judgment.refusal or WrongState(question.activity.state)
     if judgment.waiting_id is not None:
         return _take_place(judgment.waiting_id, question)
-    made = _new(question, volunteer_id, judgment.would_be)
+    made = _enter(question, volunteer_id, judgment.would_be)
     if made.state == SignUpState.PENDING:
         _tell_leaders(made, question.shift, question.activity, question.now)
     return made
@@ -264,22 +261,20 @@ def enter_invited(question: Question, standing: Standing, volunteer_id: UUID, by
     refusal = refuse(question, standing)
     if refusal is not None:
         raise refusal
-    made = _new(question, volunteer_id, SignUpState.INVITED)
-    made.decided_by, made.decided_at, made.asked_by_team = by, question.now, not question.chosen
-    db.session.flush()
-    return made
+    asked = {"decided_by": by, "decided_at": question.now, "asked_by_team": not question.chosen}
+    return _enter(question, volunteer_id, SignUpState.INVITED, **asked)
 
 
-def _new(question: Question, volunteer_id: UUID, state: SignUpState) -> SignUp:
-    made = SignUp(
-        shift_id=question.shift.id,
+def _enter(question: Question, volunteer_id: UUID, state: SignUpState, **values: Any) -> SignUp:
+    return places.enter(
+        question.shift,
+        state=state,
         volunteer_id=volunteer_id,
         team_id=question.team_id,
         role_id=question.role.id if question.role is not None else None,
-        state=state,
         created_at=question.now,
+        **values,
     )
-    return places.enter(made, question.shift)
 
 
 def _take_place(sign_up_id: UUID, question: Question) -> SignUp:

@@ -48,15 +48,14 @@ def offer(*, sign_up_id: UUID, volunteer_number: str) -> SignUp:
         return known
     places.end_offer(mine, shift, now)
     _require_somebody_fit(held, stand_in_id, now)
-    made = SignUp(
-        shift_id=shift.id,
+    made = places.enter(
+        shift,
+        state=SignUpState.INVITED,
         volunteer_id=stand_in_id,
         role_id=mine.role_id,
         stands_in_for_id=mine.id,
-        state=SignUpState.INVITED,
         created_at=now,
     )
-    places.enter(made, shift)
     notices.send(notices.STAND_IN_ASKED, made, shift, held.activity, person_id=str(mine.volunteer_id))
     return made
 
