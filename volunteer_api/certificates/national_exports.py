@@ -32,7 +32,7 @@ from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.hours.models import Source
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import notify_each
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.models import Organization
 
@@ -111,7 +111,7 @@ def _tell_of_numbers(export: NationalExport) -> None:
         return
     numbers = _resident_ids(set(db.session.scalars(queries.exported_volunteers(export.id))))
     values = {"export_id": str(export.id)}
-    notify_all([Notice(one, WITH_NUMBER, values, f"{WITH_NUMBER}:{export.id}:{one}") for one in sorted(numbers)])
+    notify_each(sorted(numbers), WITH_NUMBER, values, once=str(export.id))
 
 
 def confirm(export: NationalExport, *, by: Principal) -> NationalExport:
