@@ -33,9 +33,9 @@ from volunteer_api.activities.problems import (
     WrongState,
 )
 from volunteer_api.activities.recurrence import stored
+from volunteer_api.activities.renewal import Kept
 from volunteer_api.activities.shifts import (
     OVER,
-    Kept,
     repeat,
     require_in_campaign,
     require_recordable,
