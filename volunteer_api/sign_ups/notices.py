@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.events import ShiftBefore
@@ -169,31 +170,9 @@ ENDED_EARLY = "ended_early"
 tell_in_words("reason", {ENDED_EARLY: Word("the activity has ended early")})
 
 
-def send(
-    kind: str,
-    about: SignUp,
-    shift: Shift,
-    activity: Activity,
-    *,
-    to: UUID | None = None,
-    once: str = "",
-    shift_count: int = 1,
-    **values: str | None,
-) -> None:
-    """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
-    told = notice(
-        kind,
-        about,
-        shift,
-        activity,
-        to=to,
-        once=once,
-        shift_count=shift_count,
-        happens_at=None,
-        moved_from=None,
-        **values,
-    )
-    notify_all([told])
+def send(kind: str, about: SignUp, shift: Shift, activity: Activity, **told: Any) -> None:
+    """Tell somebody of what happened to a sign-up; `told` is what `notice` takes beside these."""
+    notify_all([notice(kind, about, shift, activity, **told)])
 
 
 def notice(
