@@ -71,7 +71,7 @@ def renewal_of(
             # Known by the rule of now, which the next one looks at.
             known[shift] = again
         if shift.id in signed_up:
-            if again is None or not _is_as_given(shift, again, roles[shift.id]):
+            if again is None or not is_as_given(shift, again, roles[shift.id]):
                 kept.append(Kept(shift, KeptFor.SIGNED_UP))
         elif is_moved:
             kept.append(Kept(shift, KeptFor.MOVED))
@@ -160,7 +160,8 @@ def _is_moved(shift: Shift, gave: Mapping[datetime, datetime], known: Mapping[Sh
     return (shift.starts_at, shift.ends_at) != (given, until)
 
 
-def _is_as_given(shift: Shift, again: Given, parts: Sequence[ShiftRole]) -> bool:
+def is_as_given(shift: Shift, again: Given, parts: Sequence[ShiftRole]) -> bool:
+    """Whether the shift, with its roles, has all that is given, its times among it."""
     is_same = all(getattr(shift, name) == again[name] for name in RULED)
     return is_same and [(one.name, one.capacity) for one in parts] == [
         (one["name"], one["capacity"]) for one in again["roles"]
