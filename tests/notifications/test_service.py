@@ -29,6 +29,13 @@ def test_the_same_key_notifies_once(unit):
     assert unit(lambda: queries.unread_count(reader.id)) == 1
 
 
+def test_several_people_hear_of_it_once_each(unit):
+    readers = unit(lambda: [make_volunteer().id for _ in range(2)])
+    for once in ("a", "a", "b"):
+        unit(lambda once=once: service.notify_each(readers, "membership_accepted", {"team": "鹰城大妈"}, once=once))
+    assert [unit(lambda one=one: queries.unread_count(one)) for one in readers] == [2, 2]
+
+
 def test_what_is_not_committed_is_not_heard_of(unit):
     reader = unit(make_volunteer)
 

@@ -89,6 +89,36 @@ def test_her_own_word_gives_her_the_place_that_the_page_announces(client: Any, u
     assert (shift.confirmed_count, shift.waitlisted_count) == (1, 1)
 
 
+def test_of_all_shifts_of_a_list_it_is_told_in_as_many_statements_as_of_one(
+    client: Any, unit: Any, statements: Any
+) -> None:
+    start = clock.now() + timedelta(days=1)
+    spent = {}
+    for count in (1, 5):
+        times = [{"starts_at": start + n * 3 * HOUR, "ends_at": start + (n * 3 + 1) * HOUR} for n in range(count)]
+
+        def prepare(times: Any = times) -> Any:
+            made = make_activity(shifts=[one | {"capacity": 1} for one in times], required_skills=AID)
+            first, mine = make_person(skills=AID), make_person(skills=AID)
+            ids = [service.sign_up(shift_id=one, volunteer_id=first).id for one in made.shift_ids]
+            for one in made.shift_ids:
+                service.sign_up(shift_id=one, volunteer_id=mine)
+            return made, mine, ids
+
+        made, mine, ids = unit(prepare)
+        know(unit, mine, [])
+        for one in ids:
+            unit(lambda one=one: service.withdraw(sign_up_id=one))
+        know(unit, mine, AID)
+        phone = client.as_(mine)
+        phone.get("/me")
+        with statements() as seen:
+            seen_by_her = phone.get(f"/activities/{made.id}").get_json()
+        assert [one["would_be"] for one in seen_by_her["shifts"]] == ["confirmed"] * count
+        spent[count] = len(seen)
+    assert spent[1] == spent[5], spent
+
+
 def test_she_names_a_team_and_a_role_with_it(client: Any, unit: Any) -> None:
     start = clock.now() + timedelta(days=1)
     scene = unit(make_scene)

@@ -13,11 +13,10 @@ from tests.factories import make_volunteer
 from tests.organizations.factories import District, make_district
 from tests.teams.factories import make_member, make_team
 from volunteer_api.accounts.models import Volunteer
-from volunteer_api.core import clock, tables
+from volunteer_api.core import clock, exports, tables
 from volunteer_api.core.audit import AuditEntry
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX
-from volunteer_api.teams import roster
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
 NO_FAULTS: dict[str, Any] = {
@@ -270,7 +269,7 @@ class TestImport:
             monkeypatch.setattr(module, name, watch)
 
         watched(tables, "read_table")
-        watched(roster, "write_table")
+        watched(exports, "write_table")
         caller = client.as_(leader)
         for dry in (True, False):
             assert self.post(caller, team, workbook(["手机"], ["13700000001"]), dry=dry).status_code == 200

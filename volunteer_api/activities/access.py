@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, or_, select
@@ -27,6 +27,8 @@ from volunteer_api.core.statements import among_constants
 from volunteer_api.organizations.access import Permission, can, permitted_organization_ids, require
 from volunteer_api.teams.access import belongs, leads
 from volunteer_api.teams.models import Team
+
+Found = TypeVar("Found")
 
 
 def led_by(volunteer_id: UUID) -> ColumnElement[bool]:
@@ -113,18 +115,13 @@ def require_campaign_creation(principal: Principal, *, organization_id: UUID) ->
 @open_to_all
 def to_see_campaign(_principal: Principal | None, campaign_id: UUID) -> Campaign:
     """Anybody sees a campaign."""
-    campaign = db.session.get(Campaign, campaign_id)
-    if campaign is None:
-        raise NotFound()
-    return campaign
+    return _found(db.session.get(Campaign, campaign_id))
 
 
 @for_signed_in
 def to_change_campaign(principal: Principal, campaign_id: UUID) -> Campaign:
     """Whoever may plan activities for its organization."""
-    campaign = db.session.get(Campaign, campaign_id)
-    if campaign is None:
-        raise NotFound()
+    campaign = _found(db.session.get(Campaign, campaign_id))
     require_campaign_creation(principal, organization_id=campaign.organization_id)
     return campaign
 
@@ -132,18 +129,13 @@ def to_change_campaign(principal: Principal, campaign_id: UUID) -> Campaign:
 @for_signed_in
 def to_see_template(principal: Principal, template_id: UUID) -> Template:
     """Anybody who is signed in: a pattern names no people, and whoever plans may look at others' patterns."""
-    template = db.session.get(Template, template_id)
-    if template is None:
-        raise NotFound()
-    return template
+    return _found(db.session.get(Template, template_id))
 
 
 @for_signed_in
 def to_keep_template(principal: Principal, template_id: UUID) -> Template:
     """Whoever may plan activities for its organization."""
-    template = db.session.get(Template, template_id)
-    if template is None:
-        raise NotFound()
+    template = _found(db.session.get(Template, template_id))
     require(principal, Permission.ACTIVITY_CREATE, organization_id=template.organization_id)
     return template
 
@@ -183,9 +175,7 @@ def to_publish(principal: Principal, activity_id: UUID) -> Activity:
 def to_leave_as_partner(principal: Principal, activity_id: UUID, organization_id: UUID) -> CoOrganizer:
     """Whoever publishes for an organization that an activity, which she sees, names as a co-organizer."""
     seen(principal, activity_id)
-    partner = db.session.get(CoOrganizer, (activity_id, organization_id))
-    if partner is None:
-        raise NotFound()
+    partner = _found(db.session.get(CoOrganizer, (activity_id, organization_id)))
     require(principal, Permission.ACTIVITY_PUBLISH, organization_id=organization_id)
     return partner
 
@@ -228,10 +218,13 @@ def require_keeping(principal: Principal, *, organization_id: UUID, activity_id:
 def seen(principal: Principal | None, activity_id: UUID) -> Activity:
     """The activity, for whoever sees it. Raises NotFound (404)."""
     visible = select(Activity).where(Activity.id == activity_id, visible_to(principal))
-    activity = db.session.scalars(visible).one_or_none()
-    if activity is None:
+    return _found(db.session.scalars(visible).one_or_none())
+
+
+def _found(one: Found | None) -> Found:
+    if one is None:
         raise NotFound()
-    return activity
+    return one
 
 
 def _led(principal: Principal, activity: Activity) -> Activity:

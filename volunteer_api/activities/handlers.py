@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from volunteer_api.accounts.events import ErasureRequested, VolunteerErased
 from volunteer_api.activities import handed_over, search_text
@@ -104,22 +104,19 @@ def lead_no_more(event: VolunteerErased) -> None:
 @exported("activities_created")
 def activities_created(volunteer_id: UUID) -> list[dict[str, Any]]:
     """The activities that the person planned, the latest first."""
-    return rows(
-        select(Activity.id, Activity.title, Activity.state, Activity.created_at)
-        .where(Activity.created_by == volunteer_id)
-        .order_by(Activity.created_at.desc(), Activity.id)
-    )
+    return _activities(Activity.created_by == volunteer_id)
 
 
 @exported("activities_led")
 def activities_led(volunteer_id: UUID) -> list[dict[str, Any]]:
     """The activities that the person was named to lead, the latest first."""
-    return rows(
-        select(Activity.id, Activity.title, Activity.state, Activity.created_at)
-        .join(ActivityLeader, ActivityLeader.activity_id == Activity.id)
-        .where(ActivityLeader.volunteer_id == volunteer_id)
-        .order_by(Activity.created_at.desc(), Activity.id)
-    )
+    named = select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == volunteer_id)
+    return _activities(Activity.id.in_(named))
+
+
+def _activities(hers: ColumnElement[bool]) -> list[dict[str, Any]]:
+    found = select(Activity.id, Activity.title, Activity.state, Activity.created_at).where(hers)
+    return rows(found.order_by(Activity.created_at.desc(), Activity.id))
 
 
 @exported("activities_led_before")

@@ -10,7 +10,7 @@ from volunteer_api.activities.models import Activity
 from volunteer_api.core.database import db
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import Notice, notify_all, notify_each
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.access import Permission, holders_near
 from volunteer_api.organizations.models import Organization
@@ -57,20 +57,20 @@ PARTNER_DECLINED = register(
 def tell_of_submission(activity: Activity, *, by: UUID | None) -> None:
     """Tell those of the nearest organization that has any who could publish it, but not who submitted it."""
     near = holders_near(activity.organization_id, Permission.ACTIVITY_PUBLISH, without=_those(by))
-    _tell(SUBMITTED, activity, near, once=f"{activity.id}:{activity.version}")
+    tell(SUBMITTED, activity, near, once=f"{activity.id}:{activity.version}")
 
 
 def tell_of_return(activity: Activity, *, reason: str) -> None:
     """Tell its maker why it comes back, and those who could change it where she no longer can."""
     kind = NotificationKind.ACTIVITY_RETURNED
     told = dict.fromkeys([activity.created_by, *who_hears_of(activity)])
-    _tell(kind, activity, told, once=f"{activity.id}:{activity.version}", reason=reason)
+    tell(kind, activity, told, once=f"{activity.id}:{activity.version}", reason=reason)
 
 
 def tell_of_publication(activity: Activity, *, by: UUID | None) -> None:
     """Tell its maker, where somebody else published it."""
     if by not in (None, activity.created_by):
-        _tell(PUBLISHED, activity, [activity.created_by], once=str(activity.id))
+        tell(PUBLISHED, activity, [activity.created_by], once=str(activity.id))
 
 
 def tell_of_copies(copies: Mapping[UUID, UUID], original: Activity, *, published: bool, by: UUID) -> None:
@@ -95,7 +95,7 @@ def tell_of_copies(copies: Mapping[UUID, UUID], original: Activity, *, published
 
 def tell_leaders(activity: Activity, leader_ids: Iterable[UUID], *, by: UUID | None) -> None:
     """Tell those who are named now to lead a public activity, but not who named herself."""
-    _tell(LEADER_NAMED, activity, sorted(set(leader_ids) - {by}), once=f"{activity.id}:{activity.version}")
+    tell(LEADER_NAMED, activity, sorted(set(leader_ids) - {by}), once=f"{activity.id}:{activity.version}")
 
 
 def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID | None) -> None:
@@ -111,7 +111,7 @@ def tell_partners(activity: Activity, partner_ids: Collection[UUID], *, by: UUID
         # Who declined and is named again hears of it again.
         once = f"{activity.id}:{partner_id}:{activity.version}"
         values = {"holder": names[activity.organization_id], "organization": names[partner_id]}
-        _tell(PARTNER_NAMED, activity, near, once=once, **values)
+        tell(PARTNER_NAMED, activity, near, once=once, **values)
 
 
 def tell_of_decline(activity: Activity, partner_id: UUID, *, reason: str, by: UUID | None) -> None:
@@ -120,13 +120,13 @@ def tell_of_decline(activity: Activity, partner_id: UUID, *, reason: str, by: UU
     told = {*near, activity.created_by} - {by}
     name = db.session.get_one(Organization, partner_id).name
     once = f"{activity.id}:{partner_id}:{activity.version}"
-    _tell(PARTNER_DECLINED, activity, sorted(told), once=once, organization=name, reason=reason)
+    tell(PARTNER_DECLINED, activity, sorted(told), once=once, organization=name, reason=reason)
 
 
 def _those(by: UUID | None) -> list[UUID]:
     return [by] if by is not None else []
 
 
-def _tell(kind: str, activity: Activity, volunteer_ids: Iterable[UUID], *, once: str, **values: str) -> None:
-    known = {"activity": activity.title, "activity_id": str(activity.id), **values}
-    notify_all([Notice(one, kind, known, f"{kind}:{once}:{one}") for one in volunteer_ids])
+def tell(kind: str, activity: Activity, volunteer_ids: Iterable[UUID], *, once: str, **values: str) -> None:
+    """Tell people something of an activity, in one statement; see `notify_each`."""
+    notify_each(volunteer_ids, kind, {"activity": activity.title, "activity_id": str(activity.id), **values}, once=once)

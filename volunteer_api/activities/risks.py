@@ -1,12 +1,12 @@
 """What leaders are told of shifts to come before it is too late: too few people, and days off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import update
 
-from volunteer_api.activities import queries, recurrence
+from volunteer_api.activities import notices, queries, recurrence
 from volunteer_api.activities.leaders import who_hears_of
 from volunteer_api.activities.models import Activity, Shift
 from volunteer_api.core import clock, holidays
@@ -14,7 +14,6 @@ from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
 from volunteer_api.notifications.templates import register
 
 SHIFT_AT_RISK = register(
@@ -51,7 +50,8 @@ def tell_of_risk() -> int:
             "ends_at": clock.stamp(shift.ends_at),
         }
         # A shift that was moved, or had enough people since, may be at risk once more.
-        _tell_leaders(activity, SHIFT_AT_RISK, values, once=f"{shift.id}:{now.isoformat()}")
+        once = f"{shift.id}:{now.isoformat()}"
+        notices.tell(SHIFT_AT_RISK, activity, who_hears_of(activity), once=once, **values)
     _note_told(db.session.scalars(queries.shifts_out_of_risk(now, until)).all(), None)
     return len(risky)
 
@@ -79,11 +79,6 @@ def tell_of_holidays() -> int:
             "first_on": clock.local_date(found[0].starts_at).isoformat(),
             "known_through": known_through.isoformat(),
         }
-        _tell_leaders(activity, HOLIDAYS_KNOWN, values, once=f"{activity.id}:{known_through}")
+        once = f"{activity.id}:{known_through}"
+        notices.tell(HOLIDAYS_KNOWN, activity, who_hears_of(activity), once=once, **values)
     return len(concerned)
-
-
-def _tell_leaders(activity: Activity, kind: str, values: Mapping[str, str], *, once: str) -> None:
-    """Tell each leader of an activity, once for all calls with the same `once`."""
-    known = {"activity": activity.title, "activity_id": str(activity.id), **values}
-    notify_all([Notice(one, kind, known, f"{kind}:{once}:{one}") for one in who_hears_of(activity)])

@@ -96,26 +96,20 @@ class CampaignFilter(PageQuery):
     q = Text(max_length=100, metadata={"description": "A part of the name."})
 
 
-def check_ages(data: dict[str, Any]) -> None:
-    """Raise a fault where nobody can have such an age."""
-    lowest, highest = data.get("minimum_age"), data.get("maximum_age")
-    if lowest is not None and highest is not None and lowest > highest:
-        raise fault("ages_in_order", "The lowest age is above the highest.", "maximum_age")
+class ActivityMembers(Schema):
+    """What is given of an activity when it is planned, and may be changed."""
 
-
-class ActivityCreate(Schema):
-    title = Text(max_length=100, required=True)
-    category = Choice(Category, required=True)
-    organization_id = Id(required=True)
+    title = Text(max_length=100)
+    category = Choice(Category)
     team_id = Id(allow_none=True)
     station_id = Id(allow_none=True)
     campaign_id = Id(allow_none=True)
     leader_ids = ListOf(Id(), max_length=50)
-    place = Place(allow_none=True, metadata={"description": "The station's place where absent."})
+    place = Place(allow_none=True)
     radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
     place_name = Text(max_length=200, allow_none=True)
     description = Text(max_length=4000, allow_none=True)
-    sign_up_mode = Choice(SignUpMode, load_default=SignUpMode.OPEN)
+    sign_up_mode = Choice(SignUpMode)
     minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
     maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
     members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
@@ -127,6 +121,21 @@ class ActivityCreate(Schema):
     recipients = ListOf(Choice(Recipient), max_length=10)
     co_organizer_ids = ListOf(Id(), max_length=20)
     photo_ids = ListOf(Id(), max_length=9)
+
+    @validates_schema
+    def possible(self, data: dict[str, Any], **_options: Any) -> None:
+        """A fault where nobody can have such an age."""
+        lowest, highest = data.get("minimum_age"), data.get("maximum_age")
+        if lowest is not None and highest is not None and lowest > highest:
+            raise fault("ages_in_order", "The lowest age is above the highest.", "maximum_age")
+
+
+class ActivityCreate(ActivityMembers):
+    title = Text(max_length=100, required=True)
+    category = Choice(Category, required=True)
+    organization_id = Id(required=True)
+    place = Place(allow_none=True, metadata={"description": "The station's place where absent."})
+    sign_up_mode = Choice(SignUpMode, load_default=SignUpMode.OPEN)
     shifts = ListOf(Nested(ShiftCreate), min_length=1, max_length=MAXIMUM_SHIFTS)
     recurrence = Nested(RecurrenceCreate)
 
@@ -143,31 +152,13 @@ class ActivityCreate(Schema):
         if twice:
             raise ValidationError({"shifts": twice})
 
-    @validates_schema
-    def possible(self, data: dict[str, Any], **_options: Any) -> None:
-        check_ages(data)
 
-
-class ActivityUpdate(Schema):
+class ActivityUpdate(ActivityMembers):
     """What may be changed; null clears.
 
     Another `sign_up_mode` is for sign-ups to come: those that are there keep their states.
     """
 
-    title = Text(max_length=100)
-    category = Choice(Category)
-    team_id = Id(allow_none=True)
-    station_id = Id(allow_none=True)
-    campaign_id = Id(allow_none=True)
-    leader_ids = ListOf(Id(), max_length=50)
-    place = Place(allow_none=True)
-    radius_m = Count(minimum=1, maximum=20_000, allow_none=True)
-    place_name = Text(max_length=200, allow_none=True)
-    description = Text(max_length=4000, allow_none=True)
-    sign_up_mode = Choice(SignUpMode)
-    recipients = ListOf(Choice(Recipient), max_length=10)
-    co_organizer_ids = ListOf(Id(), max_length=20)
-    photo_ids = ListOf(Id(), max_length=9)
     recurrence = Nested(
         RecurrenceCreate,
         metadata={
@@ -175,18 +166,6 @@ class ActivityUpdate(Schema):
             "was moved or canceled by itself stays so on a day that the rule gives. `kept_shifts` names these."
         },
     )
-    minimum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
-    maximum_age = Count(minimum=0, maximum=OLDEST, allow_none=True)
-    members_only = Flag(metadata={"description": "Only for active members of `team_id`."})
-    required_skills = ListOf(Text(max_length=30), max_length=20, metadata={"description": "All of them are needed."})
-    required_training_ids = ListOf(
-        Id(), max_length=20, metadata={"description": "All of them must be valid on every local day of the shift."}
-    )
-    hazardous = Flag(metadata={"description": "Only for people whom a policy insures on the day of the shift."})
-
-    @validates_schema
-    def possible(self, data: dict[str, Any], **_options: Any) -> None:
-        check_ages(data)
 
 
 class Outcome(Schema):

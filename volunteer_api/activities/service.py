@@ -21,7 +21,6 @@ from volunteer_api.activities.models import (
     Outcome,
     PhotoOf,
     Shift,
-    SignUpMode,
 )
 from volunteer_api.activities.outcome_kinds import in_words, kind_of, sums_of
 from volunteer_api.activities.problems import (
@@ -33,9 +32,9 @@ from volunteer_api.activities.problems import (
     WrongState,
 )
 from volunteer_api.activities.recurrence import stored
+from volunteer_api.activities.renewal import Kept
 from volunteer_api.activities.shifts import (
     OVER,
-    Kept,
     repeat,
     require_in_campaign,
     require_recordable,
@@ -155,75 +154,39 @@ def _written(value: Any) -> str | None:
 def create_activity(
     *,
     by: Principal | UUID,
-    title: str,
-    category: str,
     organization_id: UUID,
     shifts: Sequence[Mapping[str, Any]] | None = None,
     recurrence: Mapping[str, Any] | None = None,
     co_organizer_ids: Iterable[UUID] = (),
     photo_ids: Sequence[UUID] = (),
-    recipients: Sequence[str] = (),
-    team_id: UUID | None = None,
-    station_id: UUID | None = None,
-    campaign_id: UUID | None = None,
     leader_ids: Iterable[UUID] = (),
     place: Mapping[str, float] | None = None,
-    radius_m: int | None = None,
-    place_name: str | None = None,
-    description: str | None = None,
-    sign_up_mode: str = SignUpMode.OPEN,
-    minimum_age: int | None = None,
-    maximum_age: int | None = None,
-    members_only: bool = False,
-    required_skills: Sequence[str] = (),
-    required_training_ids: Sequence[UUID] = (),
-    hazardous: bool = False,
+    **members: Any,
 ) -> Activity:
     """Plan an activity as a draft, with shifts ({starts_at, ends_at, capacity?, minimum?, roles?, …}) or a recurrence.
 
-    Ages are in full years, photos those of `by`. Without a place it has its station's. Raises NotFound (404) for an
-    unknown organization, OrganizationClosed (409), InvalidPayload (422) for another reference that is unknown, or whose
-    organization is neither above nor below this one, for a rule that gives no shifts, for shifts outside of the
-    campaign's days, and for `members_only` without a team.
+    `members` are the others of `ActivityCreate`; photos are those of `by`. Without a place it has its station's. Raises
+    NotFound (404) for an unknown organization, OrganizationClosed (409), InvalidPayload (422) for another reference
+    that is unknown, or whose organization is neither above nor below this one, for a rule that gives no shifts, for
+    shifts outside of the campaign's days, and for `members_only` without a team.
     """
     organization = require_open(organization_id)
     leaders = sorted(set(leader_ids))
-    given = require_some(shifts, recurrence, campaign_id)
-    referred = {
-        "team_id": team_id,
-        "station_id": station_id,
-        "campaign_id": campaign_id,
-        "leader_ids": leaders,
-        "co_organizer_ids": co_organizer_ids,
-        "required_training_ids": required_training_ids,
-    }
-    references.require_known(organization_id, referred)
-    _check_members_only(members_only, team_id)
-    if place is None and station_id is not None:
-        place = moving.place_of_station(station_id)
+    given = require_some(shifts, recurrence, members.get("campaign_id"))
+    named = {"leader_ids": leaders, "co_organizer_ids": co_organizer_ids}
+    references.require_known(organization_id, members | named)
+    _check_members_only(members.get("members_only", False), members.get("team_id"))
+    if place is None and members.get("station_id") is not None:
+        place = moving.place_of_station(members["station_id"])
+    members["required_training_ids"] = _texts(members.get("required_training_ids", ()))
     activity = Activity(
-        title=title,
-        category=category,
         organization_id=organization_id,
         organization_path_id=organization.path_id,
-        team_id=team_id,
-        station_id=station_id,
-        campaign_id=campaign_id,
         latitude=place["lat"] if place else None,
         longitude=place["lng"] if place else None,
-        radius_m=radius_m,
-        place_name=place_name,
-        description=description,
-        sign_up_mode=sign_up_mode,
-        minimum_age=minimum_age,
-        maximum_age=maximum_age,
-        members_only=members_only,
-        required_skills=list(required_skills),
-        required_training_ids=_texts(required_training_ids),
-        hazardous=hazardous,
-        recipients=[str(one) for one in recipients],
         recurrence=stored(recurrence) if recurrence is not None else None,
         created_by=by.volunteer_id if isinstance(by, Principal) else by,
+        **members,
     )
     db.session.add(activity)
     db.session.flush()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,7 +17,6 @@ from volunteer_api.activities.models import (
     Activity,
     ActivityState,
     Campaign,
-    KeptFor,
     Shift,
     ShiftRole,
 )
@@ -31,6 +30,7 @@ from volunteer_api.activities.problems import (
     TooManyShifts,
     WrongState,
 )
+from volunteer_api.activities.renewal import RULED, Kept, renewal_of
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
@@ -42,8 +42,6 @@ MOST_SHIFTS = recurrence.MOST_OCCURRENCES
 # With canceled ones, which a rule that is given anew leaves behind.
 MOST_KEPT = 10 * MOST_SHIFTS
 OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
-# What a shift has of the rule that gives it, beside its roles.
-RULED = ("starts_at", "ends_at", "capacity", "minimum")
 
 
 _last_day_overdue: list[Callable[[], date]] = []
@@ -52,13 +50,6 @@ _last_day_overdue: list[Callable[[], date]] = []
 def register_last_day_overdue(last_day_overdue: Callable[[], date]) -> None:
     """`last_day_overdue()` is the latest local day of which no service can be recorded any more."""
     _last_day_overdue[:] = [last_day_overdue]
-
-
-class Kept(NamedTuple):
-    """A shift that a new rule left as it is."""
-
-    shift: Shift
-    why: KeptFor
 
 
 def add_shift(activity: Activity, *, by: UUID | None = None, publishes: bool = True, **shift: Any) -> Shift:
@@ -123,15 +114,12 @@ def cancel_shift(shift: Shift, *, reason: str) -> Shift:
 
 
 def repeat(
-    activity: Activity, given: Mapping[str, Any], *, by: UUID | None = None, publishes: bool = True
-) -> list[Kept]:
-    """Make the activity's recurring shifts anew, one for each local day that the rule gives.
+    activity: Activity, rule: Mapping[str, Any], *, by: UUID | None = None, publishes: bool = True
+) -> Sequence[Kept]:
+    """Make the activity's recurring shifts anew, one for each local day that the rule gives; see `renewal_of`.
 
-    What somebody signed up for stays as it is, and so do past ones, and exceptions: a shift that was moved by itself on
-    a day that the new rule gives too, and the day of one that the old rule gave and somebody canceled. Another one of
-    such a day takes the rule's times and numbers; those of other days go: out of a draft altogether, of a published
-    activity they are canceled. What stands at a time of the rule already, as one that was given by itself, is the
-    rule's. What began long ago is not made by somebody who could not publish it.
+    What goes is deleted with a draft, and canceled in a published activity. What began long ago is not made by somebody
+    who could not publish it.
     Returns what stays to come and is otherwise than the rule has it, the soonest first.
     Raises WrongState, TooManyShifts (409), PreconditionFailed (412), and what `recurrence.expand` raises (422).
     """
@@ -143,73 +131,48 @@ def repeat(
         # Somebody else changed it between the look at If-Match and the lock.
         raise PreconditionFailed()
     _require_going_on(activity)
-    # A rule gives a day once at most.
-    wanted = {clock.local_date(shift["from_recurrence"]): shift for shift in recurrence.expand(given)}
-    now, gave = clock.now(), recurrence.gave(activity.recurrence)
     # Nobody can have signed up for a draft.
     is_draft = activity.state in UNPUBLISHED
-    gone: list[Shift] = []
-    ruled: list[tuple[Shift, Mapping[str, Any]]] = []
+    now, given = clock.now(), recurrence.expand(rule)
     with changing(activity) as shifts:
-        signed_up = taken([shift.id for shift in shifts])
-        there = roles.roles_of([shift.id for shift in shifts])
-        kept = _leave_canceled(shifts, gave, wanted, now)
-        adopted = _adopt(shifts, wanted, now)
-        # Of two shifts of a day, that one is the day's which stands at its time, or which somebody counts on.
-        at_its_time = adopted | {one.id for one in shifts if _is_begin(one, _day_of(one), wanted)}
-        for shift in sorted(shifts, key=lambda one: (one.id not in at_its_time, one.id not in signed_up)):
-            if shift.canceled_at is not None or shift.from_recurrence is None:
-                continue
-            again = wanted.pop(clock.local_date(shift.from_recurrence), None)
-            if shift.starts_at <= now:
-                continue
-            is_moved = again is not None and _is_moved(shift, gave)
-            if is_moved and again is not None:
-                # Known by the rule of now, which the next one looks at.
-                shift.from_recurrence, shift.until_recurrence = again["from_recurrence"], again["until_recurrence"]
-            if shift.id in signed_up:
-                if again is None or not _is_as_given(shift, again, there[shift.id]):
-                    kept.append(Kept(shift, KeptFor.SIGNED_UP))
-            elif is_moved:
-                kept.append(Kept(shift, KeptFor.MOVED))
-            elif again is not None and not is_draft and again["starts_at"] < now:
-                # What has begun is planned now, and no shift that was known before.
-                shift.canceled_at = now
-                wanted[clock.local_date(again["from_recurrence"])] = again
-            elif again is not None and _is_to_come(activity, again, now, publishes=publishes):
-                ruled.append((shift, again))
-            else:
-                gone.append(shift)
-        changed = {shift.id for shift in (*gone, *(shift for shift, _ in ruled))}
-        standing = {one.starts_at for one in shifts if one.canceled_at is None and one.id not in changed}
-        for shift, as_ruled in ruled:
-            if shift.starts_at != as_ruled["starts_at"] and as_ruled["starts_at"] in standing:
-                gone.append(shift)
-            else:
-                _rule(shift, as_ruled, there[shift.id])
-        if not is_draft:
-            for shift in gone:
-                shift.canceled_at = now
-            gone = []
-        coming = [
-            shift
-            for shift in wanted.values()
-            if _is_to_come(activity, shift, now, publishes=publishes) and shift["starts_at"] not in standing
-        ]
+        ids = [shift.id for shift in shifts]
+        there = roles.roles_of(ids)
+        found = renewal_of(
+            shifts,
+            given,
+            recurrence.gave(activity.recurrence),
+            now,
+            signed_up=taken(ids),
+            roles=there,
+            can_come=lambda one: one["ends_at"] > now and _is_recent(activity, one["starts_at"], publishes=publishes),
+            is_draft=is_draft,
+        )
         # What is there already stays, though the campaign's days may have changed.
-        _require_rule_in_campaign(coming, activity.campaign_id)
+        _require_rule_in_campaign(found.new, activity.campaign_id)
+        more = len(found.new) - len(found.gone)
         alive = sum(shift.canceled_at is None for shift in shifts)
-        _require_few(alive - len(gone) + len(coming), len(shifts) - len(gone) + len(coming))
-        _added(activity, coming, by)
-        activity.recurrence = recurrence.stored(given)
-    for shift in gone:
+        _require_few(alive + more, len(shifts) + (more if is_draft else len(found.new)))
+        for shift, again in found.known.items():
+            shift.from_recurrence, shift.until_recurrence = again["from_recurrence"], again["until_recurrence"]
+        for shift, again in found.ruled.items():
+            _rule(shift, again, there[shift.id])
+        for shift in found.gone if not is_draft else ():
+            shift.canceled_at = now
+        _added(activity, found.new, by)
+        activity.recurrence = recurrence.stored(rule)
+    if is_draft:
+        _delete(found.gone, there)
+    return found.kept
+
+
+def _delete(shifts: Sequence[Shift], there: Mapping[UUID, Sequence[ShiftRole]]) -> None:
+    for shift in shifts:
         for role in there[shift.id]:
             db.session.delete(role)
     db.session.flush()
-    for shift in gone:
+    for shift in shifts:
         db.session.delete(shift)
     db.session.flush()
-    return sorted(kept, key=lambda one: (one.shift.starts_at, one.shift.id))
 
 
 def consequences_view(places_lost: int, kept: Sequence[Kept]) -> dict[str, Any]:
@@ -217,27 +180,6 @@ def consequences_view(places_lost: int, kept: Sequence[Kept]) -> dict[str, Any]:
     times = ("id", "starts_at", "ends_at", "canceled_at")
     named = [{name: getattr(one.shift, name) for name in times} | {"why": one.why} for one in kept[:MOST_NAMED]]
     return {"places_lost": places_lost, "kept_shifts": named, "kept_shift_count": len(kept)}
-
-
-def _adopt(shifts: Sequence[Shift], wanted: Mapping[date, Mapping[str, Any]], now: datetime) -> set[UUID]:
-    """Take for a day's own what begins when the rule has it begin, and is of no other day that the rule gives."""
-    own = {_day_of(shift) for shift in shifts if shift.canceled_at is None and _is_begin(shift, _day_of(shift), wanted)}
-    adopted: set[UUID] = set()
-    for shift in shifts:
-        day = clock.local_date(shift.starts_at)
-        is_free = shift.canceled_at is None and shift.ends_at > now and _day_of(shift) not in wanted
-        if is_free and day not in own and _is_begin(shift, day, wanted):
-            shift.from_recurrence, shift.until_recurrence = (
-                wanted[day]["from_recurrence"],
-                wanted[day]["until_recurrence"],
-            )
-            own.add(day)
-            adopted.add(shift.id)
-    return adopted
-
-
-def _is_begin(shift: Shift, day: date | None, wanted: Mapping[date, Mapping[str, Any]]) -> bool:
-    return day is not None and day in wanted and wanted[day]["starts_at"] == shift.starts_at
 
 
 def _rule(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) -> None:
@@ -255,48 +197,6 @@ def _closes_then(shift: Shift, starts_at: datetime, ends_at: datetime) -> dateti
     if shift.sign_up_closes_at is None:
         return None
     return min(shift.sign_up_closes_at + (starts_at - shift.starts_at), ends_at)
-
-
-def _leave_canceled(
-    shifts: Sequence[Shift], gave: Mapping[datetime, datetime], wanted: dict[date, Any], now: datetime
-) -> list[Kept]:
-    """Take out of what is wanted the days on which somebody canceled a shift; returns the shifts that would come.
-
-    Not what an earlier rule left out and this one gives again.
-    """
-    alive = {_day_of(shift) for shift in shifts if shift.canceled_at is None}
-    gone = {clock.local_date(start) for start in gave} - alive
-    kept: list[Kept] = []
-    for shift in shifts:
-        day = _day_of(shift)
-        again = wanted.pop(day, None) if day is not None and day in gone else None
-        if again is not None and again["ends_at"] > now:
-            kept.append(Kept(shift, KeptFor.CANCELED))
-    return kept
-
-
-def _day_of(shift: Shift) -> date | None:
-    """The local day for which the rule gave the shift."""
-    return clock.local_date(shift.from_recurrence) if shift.from_recurrence is not None else None
-
-
-def _is_moved(shift: Shift, gave: Mapping[datetime, datetime]) -> bool:
-    """Whether a leader gave it other times than its rule did, which may be one before the last."""
-    given = shift.from_recurrence or shift.starts_at
-    # Of one of an earlier release, as far as the last rule tells.
-    until = shift.until_recurrence or gave.get(given, shift.ends_at)
-    return (shift.starts_at, shift.ends_at) != (given, until)
-
-
-def _is_as_given(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) -> bool:
-    is_same = all(getattr(shift, name) == again[name] for name in RULED)
-    return is_same and [(one.name, one.capacity) for one in parts] == [
-        (one["name"], one["capacity"]) for one in again["roles"]
-    ]
-
-
-def _is_to_come(activity: Activity, given: Mapping[str, Any], now: datetime, *, publishes: bool) -> bool:
-    return given["ends_at"] > now and _is_recent(activity, given["starts_at"], publishes=publishes)
 
 
 def _require_few(alive: int, kept: int) -> None:

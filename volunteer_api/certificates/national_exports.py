@@ -24,6 +24,7 @@ from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
 from volunteer_api.core.documents import PATIENCE_SECONDS, PLACES
 from volunteer_api.core.downloads import CSV, XLSX, Download
+from volunteer_api.core.exports import note_export
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.settings import settings
 from volunteer_api.core.spreadsheets import write_csv
@@ -32,7 +33,7 @@ from volunteer_api.core.turns import in_turn
 from volunteer_api.core.workbooks import Column, Sheet, Value, write_workbook
 from volunteer_api.hours.models import Source
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import notify_each
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.models import Organization
 
@@ -111,7 +112,7 @@ def _tell_of_numbers(export: NationalExport) -> None:
         return
     numbers = _resident_ids(set(db.session.scalars(queries.exported_volunteers(export.id))))
     values = {"export_id": str(export.id)}
-    notify_all([Notice(one, WITH_NUMBER, values, f"{WITH_NUMBER}:{export.id}:{one}") for one in sorted(numbers)])
+    notify_each(sorted(numbers), WITH_NUMBER, values, once=str(export.id))
 
 
 def confirm(export: NationalExport, *, by: Principal) -> NationalExport:
@@ -165,25 +166,11 @@ def _name(export: NationalExport) -> str:
 def _rows(export: NationalExport, by: Principal) -> list[list[Value]]:
     records = db.session.execute(queries.exported_rows(export.id)).all()
     numbers = _resident_ids({record.volunteer_id for record in records}) if export.with_resident_ids else {}
-    audit.record(
-        AuditAction.DATA_EXPORTED,
-        actor_id=by.volunteer_id,
-        organization_id=export.organization_id,
-        what="national_export",
-        export_id=str(export.id),
-        records=len(records),
-        resident_ids=len(numbers),
-    )
+    whose, this = export.organization_id, str(export.id)
+    note_export("national_export", whose, by=by, export_id=this, records=len(records), resident_ids=len(numbers))
     # Whose number leaves the house reads it in her own log, and in her export.
     for volunteer_id in sorted(numbers):
-        audit.record(
-            AuditAction.DATA_EXPORTED,
-            actor_id=by.volunteer_id,
-            subject_id=volunteer_id,
-            organization_id=export.organization_id,
-            what="resident_id",
-            export_id=str(export.id),
-        )
+        note_export("resident_id", whose, by=by, subject_id=volunteer_id, export_id=this)
     return [_cells(record, numbers.get(record.volunteer_id)) for record in records]
 
 

@@ -209,7 +209,7 @@ def _tell_reviewers(application: StarLevel) -> None:
         "level": str(application.level),
         "application_id": str(application.id),
     }
-    notifications.notify_all([Notice(one, APPLIED, values, f"{APPLIED}:{application.id}:{one}") for one in near])
+    notifications.notify_each(near, APPLIED, values, once=str(application.id))
 
 
 def _undecided(application: StarLevel, by: UUID) -> StarLevel:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from volunteer_api.core import audit, clock
+from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
-from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.documents import PATIENCE_SECONDS, PLACES, typeset
 from volunteer_api.core.downloads import PDF, XLSX, Download
+from volunteer_api.core.exports import note_export
 from volunteer_api.core.glyphs import breakable
 from volunteer_api.core.settings import settings
 from volunteer_api.core.turns import in_turn
@@ -149,14 +149,7 @@ def _present_month() -> str:
 
 def _note(by: Principal, organization_id: UUID, what: str, month: str, station: Station | None = None) -> None:
     # It names who handled what: the audit log keeps who fetched it.
-    audit.record(
-        AuditAction.DATA_EXPORTED,
-        actor_id=by.volunteer_id,
-        organization_id=organization_id,
-        what=what,
-        month=month,
-        station_id=str(station.id) if station is not None else None,
-    )
+    note_export(what, organization_id, by=by, month=month, station_id=str(station.id) if station is not None else None)
 
 
 def _workbook(title: str, lines: Sequence[str], tables: Sequence[_Table], signatures: Sequence[str]) -> bytes:

@@ -8,7 +8,7 @@ from volunteer_api.inventory.queries import Document
 from volunteer_api.inventory.recall_queries import name_of_station
 from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import notify_each
 
 STOCK_LOST = templates.register(
     "stock_lost",
@@ -31,10 +31,5 @@ def tell_of_loss(document: Document, *, by: UUID) -> None:
         "movement_id": str(document.id),
         "document_number": document.document_number,
     }
-    notify_all(
-        [
-            Notice(approver_id, STOCK_LOST, values, f"{STOCK_LOST}:{document.id}:{approver_id}")
-            for approver_id in approvers_of(document.station_id)
-            if approver_id != by
-        ]
-    )
+    hearers = (one for one in approvers_of(document.station_id) if one != by)
+    notify_each(hearers, STOCK_LOST, values, once=str(document.id))

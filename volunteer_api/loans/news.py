@@ -10,7 +10,7 @@ from volunteer_api.inventory.recall_queries import name_of_station
 from volunteer_api.loans.models import Asset, Loan, LoanReturn, ReturnCondition
 from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify, notify_all
+from volunteer_api.notifications.service import notify, notify_each
 
 LOAN_MADE = templates.register(
     "loan_made",
@@ -104,12 +104,8 @@ def _tell_lender(loan: Loan, item: Item, found: LoanReturn) -> None:
         "station_id": str(found.station_id),
         "loan_id": str(loan.id),
     }
-    notify_all(
-        [
-            Notice(volunteer_id, LENT_PIECE_ELSEWHERE, values, f"{LENT_PIECE_ELSEWHERE}:{found.id}:{volunteer_id}")
-            for volunteer_id in sorted(keepers_of([loan.station_id])[loan.station_id])
-        ]
-    )
+    keepers = sorted(keepers_of([loan.station_id])[loan.station_id])
+    notify_each(keepers, LENT_PIECE_ELSEWHERE, values, once=str(found.id))
 
 
 def tell_manager(volunteer_id: UUID, *, station_id: UUID, station: str, count: int, first: UUID, stage: str) -> None:

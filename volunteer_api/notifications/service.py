@@ -1,6 +1,6 @@
 """The verbs of the inbox: notify, mark as read, forget."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -69,6 +69,11 @@ def notify_all(notices: Sequence[Notice]) -> None:
     ]
     if insert_all(Notification, rows, skip_known=True):
         enqueue(DELIVER)
+
+
+def notify_each(volunteer_ids: Iterable[UUID], kind: str, values: dict[str, str], *, once: str) -> None:
+    """The same of one kind for several people, in one statement: each hears it once for all calls with this `once`."""
+    notify_all([Notice(one, kind, values, f"{kind}:{once}:{one}") for one in volunteer_ids])
 
 
 def mark_read(volunteer_id: UUID, *, ids: Sequence[UUID] = (), until: datetime | None = None) -> None:

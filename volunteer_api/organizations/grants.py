@@ -18,7 +18,7 @@ from volunteer_api.core.problems import Forbidden, NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import Notice, notify_all, notify_each
 from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.organizations import queries, words
 from volunteer_api.organizations.access import ROLE_PERMISSIONS, Permission, administrators_near, require_open
@@ -251,7 +251,7 @@ def _tell_administrators(grant_id: UUID, volunteer_id: UUID, scope: Scope, *, by
     """Let the other administrators hear of one more: who holds everything is no secret among them."""
     values = {"person_id": str(volunteer_id), "scope": scope.name, "scope_id": str(scope.id)}
     others = [one for one in administrators_near(scope.id) if one not in (volunteer_id, by)]
-    notify_all([Notice(one, ONE_MORE, values, f"{ONE_MORE}:{grant_id}:{one}") for one in others])
+    notify_each(others, ONE_MORE, values, once=str(grant_id))
 
 
 def _require_fit(role: Role, scope_type: ScopeType) -> None:

@@ -18,7 +18,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.unit_of_work import Rerun
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import notify_each
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations import queries, words
 from volunteer_api.organizations.access import Permission, holders_near
@@ -221,7 +221,7 @@ def _tell_of_taking_over(organization: Organization, into: Any, actor_id: UUID |
     values = {"organization": organization.name, "into": into.name, "organization_id": str(into.id)}
     without = [actor_id] if actor_id is not None else []
     near = holders_near(into.id, Permission.ORGANIZATION_MANAGE, without=without)
-    notify_all([Notice(one, TAKEN_OVER, values, f"{TAKEN_OVER}:{organization.id}:{one}") for one in near])
+    notify_each(near, TAKEN_OVER, values, once=str(organization.id))
 
 
 def close(organization: Organization, *, reason: str, actor_id: UUID | None = None) -> Organization:

@@ -9,20 +9,18 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import select
 
 from volunteer_api.accounts import service as accounts
 from volunteer_api.accounts.resident_numbers import normalized
-from volunteer_api.core import audit, clock
+from volunteer_api.core import clock
 from volunteer_api.core.access import Principal
-from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.bodies import Upload
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
+from volunteer_api.core.exports import export_table
 from volunteer_api.core.schema import Fault
-from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.core.tables import (
     CellError,
     Column,
@@ -160,9 +158,15 @@ def export_insured(policy: Policy, *, by: Principal) -> Download:
     """Whom the policy lists, by masked phone, with what their cover is today; the audit log keeps who fetched it."""
     statement = select(Insured).where(Insured.policy_id == policy.id).order_by(Insured.id).limit(EXPORTED_ROWS)
     rows = [_insured_cells(one, policy) for one in db.session.scalars(statement)]
-    _note_export(policy.organization_id, by, policy_id=str(policy.id), rows=len(rows))
-    headers = ("手机号", "起保日期", "终保日期", "状态")
-    return Download(lambda: write_table(headers, rows, "参保名单"), XLSX, f"参保名单-{clock.today()}.xlsx")
+    return export_table(
+        "qualifications",
+        policy.organization_id,
+        by=by,
+        title="参保名单",
+        headers=("手机号", "起保日期", "终保日期", "状态"),
+        rows=rows,
+        policy_id=str(policy.id),
+    )
 
 
 def export_completions(training: Training, *, by: Principal) -> Download:
@@ -174,18 +178,14 @@ def export_completions(training: Training, *, by: Principal) -> Download:
         .limit(EXPORTED_ROWS)
     )
     rows = [_completion_cells(one) for one in db.session.scalars(statement)]
-    _note_export(training.organization_id, by, training_id=str(training.id), rows=len(rows))
-    headers = ("手机号", "完成日期", "有效期至", "状态")
-    return Download(lambda: write_table(headers, rows, "培训记录"), XLSX, f"培训记录-{clock.today()}.xlsx")
-
-
-def _note_export(organization_id: UUID, by: Principal, **facts: Any) -> None:
-    audit.record(
-        AuditAction.DATA_EXPORTED,
-        actor_id=by.volunteer_id,
-        organization_id=organization_id,
-        what="qualifications",
-        **facts,
+    return export_table(
+        "qualifications",
+        training.organization_id,
+        by=by,
+        title="培训记录",
+        headers=("手机号", "完成日期", "有效期至", "状态"),
+        rows=rows,
+        training_id=str(training.id),
     )
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import notify_each
 from volunteer_api.notifications.templates import register
 from volunteer_api.organizations.access import Permission, holders_below
 from volunteer_api.organizations.models import Organization
@@ -24,10 +24,5 @@ def tell_of_closing(snapshot: RankingSnapshot, scope: Organization, *, by: UUID)
     Each hears once, however many organizations are hers. Two statements.
     """
     values = {"organization": scope.name, "period": snapshot.period, "snapshot_id": str(snapshot.id)}
-    notify_all(
-        [
-            Notice(one, RANKING_CLOSED, values, f"{RANKING_CLOSED}:{snapshot.id}:{one}")
-            for one in holders_below(scope.id, Permission.RANKING_CLOSE)
-            if one != by
-        ]
-    )
+    hearers = (one for one in holders_below(scope.id, Permission.RANKING_CLOSE) if one != by)
+    notify_each(hearers, RANKING_CLOSED, values, once=str(snapshot.id))

@@ -8,13 +8,11 @@ from sqlalchemy import Select, case, select
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.accounts.service import masked_phone
 from volunteer_api.activities.models import Activity, Shift, ShiftRole
-from volunteer_api.core import audit, clock
 from volunteer_api.core.access import Principal
-from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
-from volunteer_api.core.downloads import XLSX, Download
+from volunteer_api.core.downloads import Download
+from volunteer_api.core.exports import export_table
 from volunteer_api.core.settings import settings
-from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, SignUp, SignUpState
 from volunteer_api.sign_ups.problems import TooManySignUps
 from volunteer_api.teams.models import Team
@@ -44,17 +42,17 @@ def export_sign_ups(activity: Activity, query: Mapping[str, Any], *, by: Princip
         raise TooManySignUps(most=MOST_ROWS)
     rows = [_cells(row) for row in found]
     asked: dict[str, Any] = {name: str(value) for name, value in query.items()}
-    audit.record(
-        AuditAction.DATA_EXPORTED,
-        actor_id=by.volunteer_id,
-        organization_id=activity.organization_id,
-        what="sign_ups",
+    return export_table(
+        "sign_ups",
+        activity.organization_id,
+        by=by,
+        title="报名名单",
+        headers=HEADERS,
+        rows=rows,
+        whose=activity.title,
         activity_id=str(activity.id),
         **asked,
-        rows=len(rows),
     )
-    file_name = f"{activity.title}-报名名单-{clock.today()}.xlsx"
-    return Download(lambda: write_table(HEADERS, rows, "报名名单"), XLSX, file_name)
 
 
 def _rows(activity: Activity, query: Mapping[str, Any]) -> Select[*tuple[Any, ...]]:

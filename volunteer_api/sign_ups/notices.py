@@ -2,10 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from volunteer_api.activities.events import ShiftBefore
 from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.notices import tell
 from volunteer_api.core import clock
 from volunteer_api.core.texts import Word
 from volunteer_api.notifications.groups import Group
@@ -168,31 +170,9 @@ ENDED_EARLY = "ended_early"
 tell_in_words("reason", {ENDED_EARLY: Word("the activity has ended early")})
 
 
-def send(
-    kind: str,
-    about: SignUp,
-    shift: Shift,
-    activity: Activity,
-    *,
-    to: UUID | None = None,
-    once: str = "",
-    shift_count: int = 1,
-    **values: str | None,
-) -> None:
-    """Tell the volunteer, or whoever is named by `to`, of what happened to a sign-up; see `notice`."""
-    told = notice(
-        kind,
-        about,
-        shift,
-        activity,
-        to=to,
-        once=once,
-        shift_count=shift_count,
-        happens_at=None,
-        moved_from=None,
-        **values,
-    )
-    notify_all([told])
+def send(kind: str, about: SignUp, shift: Shift, activity: Activity, **told: Any) -> None:
+    """Tell somebody of what happened to a sign-up; `told` is what `notice` takes beside these."""
+    notify_all([notice(kind, about, shift, activity, **told)])
 
 
 def notice(
@@ -259,12 +239,12 @@ def tell_of_requests(hearers: Iterable[UUID], about: SignUp, shift: Shift, activ
 
     Not somebody who asks herself: she would hear of nobody else that day.
     """
-    _tell(
+    tell(
         REQUESTED,
-        (one for one in hearers if one != about.volunteer_id),
-        shift,
         activity,
+        (one for one in hearers if one != about.volunteer_id),
         once=f"{activity.id}:{day}",
+        shift_id=str(shift.id),
         person_id=str(about.volunteer_id),
         **times_of(shift),
     )
@@ -275,9 +255,5 @@ def tell_of_lost_places(
 ) -> None:
     """Tell those who lead how many lost their places, in so many shifts of which this is the first."""
     once = f"{shift.id}:{now.isoformat()}"
-    _tell(PLACES_LOST, hearers, shift, activity, once=once, count=str(count), **_when(shift, shift_count))
-
-
-def _tell(kind: str, hearers: Iterable[UUID], shift: Shift, activity: Activity, *, once: str, **values: str) -> None:
-    known = {"activity": activity.title, "activity_id": str(activity.id), "shift_id": str(shift.id), **values}
-    notify_all([Notice(one, kind, known, f"{kind}:{once}:{one}") for one in hearers])
+    known = {"shift_id": str(shift.id), "count": str(count), **_when(shift, shift_count)}
+    tell(PLACES_LOST, activity, hearers, once=once, **known)

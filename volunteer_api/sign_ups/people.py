@@ -1,14 +1,14 @@
 """Reading what the judgment has to know of volunteers and activities, in a number of statements that does not grow."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Uuid, and_, bindparam, exists, func, join, or_, select, text
+from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, bindparam, exists, func, join, or_, select, text
 
 from volunteer_api.accounts.models import Guardian, Volunteer
 from volunteer_api.activities.models import LONGEST_SHIFT, Activity, Shift, ShiftRole
@@ -29,7 +29,6 @@ from volunteer_api.sign_ups.judgment import (
     Standing,
     could_take,
     has_place,
-    has_place_for_newcomer,
     judge,
     may_be_promoted,
     overlapping,
@@ -40,7 +39,6 @@ from volunteer_api.teams.models import Membership, MembershipState
 
 # How many who wait are looked at first, and then at once at the most.
 LINE, LONGEST_LINE = 20, 500
-MOST_CALLED = 3
 
 
 def prospects(
@@ -169,23 +167,10 @@ def with_kept(questions: Sequence[Question]) -> Sequence[Question]:
     }
     if not asked:
         return questions
-    kept: dict[UUID, Counter[UUID | None]] = {shift_id: Counter() for shift_id in asked}
-    room = {role.id: role.capacity - role.confirmed_count for found in roles_of(asked).values() for role in found}
-    activities = {one.activity.id: one.activity for one in asked.values()}.values()
-    left, after, limit = set(asked), 0, LINE
-    while left and (line := queries.lines(left, after, limit)):
-        standings = standings_of({one.volunteer_id for one in line}, activities, questions[0].now)
-        for one in line:
-            counted = kept[one.shift_id]
-            if (one.role_id is None or counted[one.role_id] < room[one.role_id]) and could_take(
-                asked[one.shift_id], standings.get(one.volunteer_id), one.id
-            ):
-                counted.update({None, one.role_id})
-        looked_at = Counter(one.shift_id for one in line)
-        left = {
-            one for one in left if looked_at[one] == limit and has_place_for_newcomer(asked[one].shift, None, kept[one])
-        }
-        after, limit = after + limit, min(limit * 5, LONGEST_LINE)
+    takers = _takers(asked, could_take)
+    kept = {
+        shift_id: Counter(place for one in found for place in {None, one.role_id}) for shift_id, found in takers.items()
+    }
     return [one._replace(kept=kept.get(one.shift.id)) for one in questions]
 
 
@@ -195,23 +180,62 @@ def _with_called(questions: Sequence[Question], standing: Standing) -> Sequence[
     Nearly nobody waits beside a place that she could have: she became eligible by something that calls nobody.
     """
     waits = {one.shift_id: one for one in standing.engagements if one.state == SignUpState.WAITLISTED}
-    found: dict[UUID, set[UUID]] = {}
+    asked: dict[UUID, Question] = {}
     for question in questions if waits else ():
-        if len(found) == MOST_CALLED:
-            # Each costs statements of its own; of further ones she hears by her tap, or within the hour.
-            break
         shift, mine = question.shift, waits.get(question.shift.id)
-        if (
-            mine is not None
-            and mine.role_has_place
-            and mine.shift_id not in found
-            and has_place(shift)
-            and waitlist_is_open(shift, question.now)
-            and may_be_promoted(question._replace(chosen=True, team_id=None), standing.person)
-            and overlapping(shift, standing.engagements) is None
-        ):
-            found[shift.id] = {one.id for one in first_to_call(question)}
-    return [one._replace(called=found[one.shift.id]) if one.shift.id in found else one for one in questions]
+        if mine is not None and mine.role_has_place and has_place(shift) and waitlist_is_open(shift, question.now):
+            chosen = question._replace(chosen=True, team_id=None)
+            if _may_be_called(chosen, standing, mine.sign_up_id):
+                asked[shift.id] = chosen
+    if not asked:
+        return questions
+    takers = _takers(asked, _may_be_called, until={waits[shift_id].sign_up_id for shift_id in asked})
+    called = {one.id for found in takers.values() for one in found}
+    return [one._replace(called=called) if one.shift.id in asked else one for one in questions]
+
+
+def _may_be_called(question: Question, standing: Standing | None, _sign_up_id: UUID) -> bool:
+    return (
+        standing is not None
+        and may_be_promoted(question, standing.person)
+        and overlapping(question.shift, standing.engagements) is None
+    )
+
+
+def _takers(
+    asked: Mapping[UUID, Question],
+    could: Callable[[Question, Standing | None, UUID], bool],
+    until: Collection[UUID] = (),
+) -> dict[UUID, list[Row[Any]]]:
+    """Who of those that wait for each shift has one of its free places, if whoever `could` takes one, the first first.
+
+    All lines are walked together, each as far as it takes to know that no place is left, or to a sign-up in `until`.
+    """
+    now = next(iter(asked.values())).now
+    activities = {one.activity.id: one.activity for one in asked.values()}.values()
+    takers: dict[UUID, list[Row[Any]]] = {shift_id: [] for shift_id in asked}
+    # Of the shifts, and of their roles.
+    room = {role.id: role.capacity - role.confirmed_count for found in roles_of(asked).values() for role in found}
+    room |= {shift_id: _room_in(one.shift) for shift_id, one in asked.items()}
+    left, after, limit = set(asked), 0, LINE
+    while left and (line := queries.lines(left, after, limit)):
+        standings = standings_of({one.volunteer_id for one in line}, activities, now)
+        for one in line:
+            places = {one.shift_id, one.role_id or one.shift_id}
+            has_room = all(room[place] > 0 for place in places)
+            if has_room and could(asked[one.shift_id], standings.get(one.volunteer_id), one.id):
+                takers[one.shift_id].append(one)
+                room.update({place: room[place] - 1 for place in places})
+        looked_at = Counter(one.shift_id for one in line)
+        goes_on = {one for one in left if looked_at[one] == limit and room[one] > 0}
+        left = goes_on - {one.shift_id for one in line if one.id in until}
+        after, limit = after + limit, min(limit * 5, LONGEST_LINE)
+    return takers
+
+
+def _room_in(shift: Shift) -> int:
+    # Where there is no end of places, everybody who waits has one.
+    return shift.waitlisted_count if shift.capacity is None else shift.capacity - shift.confirmed_count
 
 
 def first_to_call(question: Question) -> dict[SignUp, UUID | None]:

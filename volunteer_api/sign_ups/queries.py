@@ -127,35 +127,21 @@ def coming_shifts(activity_id: UUID, now: datetime) -> Sequence[Shift]:
 
 def coming_shifts_with_people() -> Sequence[UUID]:
     """The shifts of published activities that have not begun and in which somebody has a place, by activity."""
-    statement = (
-        select(Shift.id)
-        .join(Activity, Activity.id == Shift.activity_id)
-        .where(
-            Shift.starts_at > clock.now(),
-            Shift.canceled_at.is_(None),
-            Shift.confirmed_count > 0,
-            Activity.state == ActivityState.PUBLISHED,
-        )
-    )
+    statement = _shifts_to_come().where(Shift.confirmed_count > 0)
     return db.session.scalars(statement.order_by(Shift.activity_id, Shift.starts_at, Shift.id)).all()
 
 
 def shifts_to_fill(after: UUID | None, limit: int) -> Sequence[UUID]:
     """The shifts to come of published activities for which somebody waits beside a free place, behind `after`."""
-    statement = (
-        select(Shift.id)
-        .join(Activity, Activity.id == Shift.activity_id)
-        .where(
-            Shift.starts_at > clock.now(),
-            Shift.canceled_at.is_(None),
-            Shift.waitlisted_count > 0,
-            or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity),
-            Activity.state == ActivityState.PUBLISHED,
-        )
-        .order_by(Shift.id)
-        .limit(limit)
-    )
+    has_place = or_(Shift.capacity.is_(None), Shift.confirmed_count < Shift.capacity)
+    statement = _shifts_to_come().where(Shift.waitlisted_count > 0, has_place).order_by(Shift.id).limit(limit)
     return db.session.scalars(statement if after is None else statement.where(Shift.id > after)).all()
+
+
+def _shifts_to_come() -> Select[UUID]:
+    is_public = Activity.state == ActivityState.PUBLISHED
+    published = select(Shift.id).join(Activity, Activity.id == Shift.activity_id).where(is_public)
+    return published.where(Shift.starts_at > clock.now(), Shift.canceled_at.is_(None))
 
 
 def planned(shift_ids: Collection[UUID]) -> Planned:

@@ -1,12 +1,12 @@
 """All stations of an organization as the table that an import takes back."""
 
 from volunteer_api.accounts.service import masked_phone
-from volunteer_api.core import audit, clock
+from volunteer_api.core import audit
 from volunteer_api.core.access import Principal
 from volunteer_api.core.audit import AuditAction
 from volunteer_api.core.database import db
-from volunteer_api.core.downloads import XLSX, Download
-from volunteer_api.core.spreadsheets import write_table
+from volunteer_api.core.downloads import Download
+from volunteer_api.core.exports import export_table
 from volunteer_api.organizations.access import Permission, can
 from volunteer_api.organizations.models import Organization
 from volunteer_api.stations import queries, sheet
@@ -34,14 +34,6 @@ def export_stations(organization: Organization, *, by: Principal) -> Download:
         cells = sheet.cells_of(station, places)
         cells[MANAGERS.name] = sheet.written_phones(phones.get(station.id, ()))
         rows.append([cells[column.name] for column in sheet.COLUMNS])
-    audit.record(
-        AuditAction.DATA_EXPORTED,
-        actor_id=by.volunteer_id,
-        organization_id=organization.id,
-        what="stations",
-        rows=len(rows),
-        whole_phones=is_whole,
-    )
     for manager_id in sorted({row.id for row in managers}) if is_whole else ():
         audit.record(
             AuditAction.DATA_READ,
@@ -50,6 +42,13 @@ def export_stations(organization: Organization, *, by: Principal) -> Download:
             organization_id=organization.id,
             what="managers_phone",
         )
-    headers = [column.name for column in sheet.COLUMNS]
-    file_name = f"{organization.name}-服务站点-{clock.today()}.xlsx"
-    return Download(lambda: write_table(headers, rows, "服务站点"), XLSX, file_name)
+    return export_table(
+        "stations",
+        organization.id,
+        by=by,
+        title="服务站点",
+        headers=[column.name for column in sheet.COLUMNS],
+        rows=rows,
+        whose=organization.name,
+        whole_phones=is_whole,
+    )

@@ -7,7 +7,7 @@ from volunteer_api.inventory.keepers import approvers_of
 from volunteer_api.inventory.recall_queries import name_of_station
 from volunteer_api.notifications import templates
 from volunteer_api.notifications.groups import Group
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import notify_each
 from volunteer_api.stocktakes import queries
 from volunteer_api.stocktakes.models import Stocktake
 
@@ -65,10 +65,5 @@ def _tell(
         "person_id": str(by),
         **values,
     }
-    notify_all(
-        [
-            Notice(person_id, kind, all_values, f"{kind}:{stocktake.id}:{person_id}")
-            for person_id in people
-            if person_id is not None
-        ]
-    )
+    hearers = (one for one in people if one is not None)
+    notify_each(hearers, kind, all_values, once=str(stocktake.id))

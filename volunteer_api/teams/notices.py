@@ -7,7 +7,7 @@ from volunteer_api.core.database import db
 from volunteer_api.core.texts import Word
 from volunteer_api.notifications.groups import Group
 from volunteer_api.notifications.models import NotificationKind
-from volunteer_api.notifications.service import Notice, notify_all
+from volunteer_api.notifications.service import notify_each
 from volunteer_api.notifications.templates import register, tell_in_words
 from volunteer_api.teams.models import LEADING_ROLES, Membership, MembershipRole, Team
 
@@ -75,4 +75,4 @@ def tell_of_closing(team: Team, to: Collection[UUID | None]) -> None:
 def _tell(kind: str, team: Team, to: Collection[UUID | None], *, once: str, **values: str) -> None:
     values = {"team": team.name, "team_id": str(team.id), **values}
     people = sorted({person for person in to if person is not None})
-    notify_all([Notice(person, kind, values, f"{kind}:{once}:{person}") for person in people])
+    notify_each(people, kind, values, once=once)

@@ -16,12 +16,12 @@ from volunteer_api.core.bodies import Upload
 from volunteer_api.core.codes import folded
 from volunteer_api.core.database import db
 from volunteer_api.core.downloads import XLSX, Download
+from volunteer_api.core.exports import export_table
 from volunteer_api.core.limits import spend
 from volunteer_api.core.paging import Key, Page, page
 from volunteer_api.core.periods import ALL_TIME, Period
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.schema import Fault
-from volunteer_api.core.spreadsheets import write_table
 from volunteer_api.core.tables import (
     CellError,
     Column,
@@ -115,18 +115,17 @@ def export_members(team: Team, *, by: Principal, period: Period) -> Download:
         [*_cells(one), *(_counted(one, count) if last.get(one.volunteer.id) == one.id else None for count in counts)]
         for one in members
     ]
-    audit.record(
-        AuditAction.DATA_EXPORTED,
-        actor_id=by.volunteer_id,
-        organization_id=team.organization_id,
-        what="team_members",
-        team_id=str(team.id),
-        rows=len(rows),
-    )
     of_period = "累计" if period == ALL_TIME else str(period)
-    headers = (*HEADERS, *(f"{header}（{of_period}）" for header in _counts))
-    file_name = f"{team.name}-队员名单-{clock.today()}.xlsx"
-    return Download(lambda: write_table(headers, rows, "队员名单"), XLSX, file_name)
+    return export_table(
+        "team_members",
+        team.organization_id,
+        by=by,
+        title="队员名单",
+        headers=(*HEADERS, *(f"{header}（{of_period}）" for header in _counts)),
+        rows=rows,
+        whose=team.name,
+        team_id=str(team.id),
+    )
 
 
 def template() -> Download:
