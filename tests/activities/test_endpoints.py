@@ -529,6 +529,12 @@ def test_filters(client: Any, unit: Any) -> None:
     assert ids(f"from={on}&to={on}") == [str(made.id)]
     assert ids("open=true") == [str(made.id)]
     assert ids("open=false") == [str(full.id)]
+    assert ids("free=true") == [str(made.id)]
+    unit(lambda: sign_ups.sign_up(shift_id=made.shift_id, volunteer_id=made.scene.member_id))
+    # Its waitlist still takes somebody, and no place does.
+    assert ids("open=true") == [str(made.id)]
+    assert ids("free=true") == ids("open=true&free=true") == ids(f"from={on}&free=true") == []
+    assert ids("open=true&free=false") == [str(made.id)]
     assert ids("q=百_") == [str(made.id)]
     assert ids("q=%25") == []
     assert ids("category=large_event") == [str(made.id)]

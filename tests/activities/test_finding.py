@@ -457,6 +457,7 @@ class TestPlans:
         ("q=五一路街道", "ix_shifts_starts_at"),
         ("category=environment_protection", "ix_shifts_starts_at"),
         ("organization_id={office_id}", "ix_shifts_starts_at"),
+        ("free=true", "ix_shifts_starts_at"),
         ("from={day}&open=true", "ix_shifts_starts_at"),
         ("from={day}&to={day}&open=true", "ix_shifts_starts_at"),
     )

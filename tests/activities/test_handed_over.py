@@ -44,6 +44,14 @@ def test_who_leads_and_leaves_is_missed(client: Any, unit: Any) -> None:
     assert client.get(f"/activities/{coming.id}").json["leaders"] == []
     mine = select(ActivityLeader.activity_id).where(ActivityLeader.volunteer_id == leader.id)
     assert unit(lambda: db.session.scalars(mine).all()) == [over.id]
+    # Nor does a form that was opened before bring her back: nobody would hear of what happens there.
+    organizer, path = client.as_(scene.organizer_id), f"/activities/{coming.id}"
+    again = organizer.patch(path, json={"leader_ids": [str(leader.id)]}, version=organizer.get(path).json["version"])
+    assert again.json["errors"][0] | {"detail": ""} == {
+        "pointer": "/leader_ids",
+        "code": "unknown_reference",
+        "detail": "",
+    }
 
 
 def test_a_planner_who_leads_alone_is_missed_too(client: Any, unit: Any) -> None:

@@ -104,6 +104,24 @@ def test_who_leads_plans_nothing_of_long_ago(client: Any, unit: Unit) -> None:
     assert leader.post(f"/activities/{draft.id}/shifts", json=times(20 * HOUR)).status_code == 201
 
 
+def test_a_draft_whose_day_has_passed_gets_another_one(client: Any, unit: Unit) -> None:
+    """An organizer took a week to look at it, or sent it back for that: nobody can have been there."""
+    start = clock.now().replace(microsecond=0) - 30 * HOUR
+    with clock.at(start - HOUR):
+        made = unit(lambda: make_activity(published=False, starts_at=start))
+    leader, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_id}"
+    moved = {"starts_at": text_of(start + 100 * HOUR), "ends_at": text_of(start + 102 * HOUR)}
+    changed = leader.patch(path, json=moved, version=1)
+    assert (changed.status_code, changed.get_json()["starts_at"]) == (200, moved["starts_at"])
+    # Back to a day that is over, as one can plan it, but to none of which nothing is recorded any more.
+    past = {"starts_at": text_of(start), "ends_at": text_of(start + HOUR)}
+    assert leader.patch(path, json=past, version=2).status_code == 200
+    long_ago = {"starts_at": text_of(start - 5000 * HOUR), "ends_at": text_of(start - 4999 * HOUR)}
+    assert leader.patch(path, json=long_ago, version=3).get_json()["code"] == "too_long_ago"
+    leader.post(f"/shifts/{made.shift_id}/cancellation", json={"reason": "大雨"})
+    assert leader.patch(path, json=moved, version=4).get_json()["code"] == "shift_over"
+
+
 def test_one_shift_is_canceled(client: Any, unit: Unit) -> None:
     start = clock.now() + 24 * HOUR
     shifts = [{"starts_at": start + n * HOUR, "ends_at": start + (n + 1) * HOUR} for n in range(2)]

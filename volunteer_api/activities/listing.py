@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -128,6 +128,7 @@ class Shape:
     times: frozenset[str]
     state: str | None
     open_for_sign_up: bool | None
+    has_places: bool | None
     by_whom: bool
 
 
@@ -243,7 +244,8 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     found = page(statement, listing.keys, query, narrow=narrow, values=values, kept=kept)
     if principal is not None and found.items:
         learn_session(principal, found.items[0].session_is_open)
-    preferred = Preferred(free=query.get("open_for_sign_up") is True, first=times.first, last=times.last)
+    free_first = True in (query.get("open_for_sign_up"), query.get("has_places"))
+    preferred = Preferred(free=free_first, first=times.first, last=times.last)
     return Page(summaries(found.items, caller_id, now, preferred), found.next_cursor)
 
 
@@ -253,6 +255,7 @@ def _shape(query: Mapping[str, Any], times: Times, caller_id: UUID | None) -> Sh
         times=frozenset(times.values()),
         state=query.get("state"),
         open_for_sign_up=query.get("open_for_sign_up"),
+        has_places=query.get("has_places"),
         by_whom=caller_id is not None,
     )
 
@@ -371,9 +374,12 @@ def _filters(shape: Shape, times: Times) -> list[ColumnElement[bool]]:
         found.append(_held_by(bindparam("organization_id", type_=Uuid())))
     if shape.times & {"first", "last"}:
         found.append(_has_shift(_shift_in_question(times)))
-    if shape.open_for_sign_up is not None:
-        is_open = open_for_sign_up(times)
-        found.append(is_open if shape.open_for_sign_up else ~is_open)
+    # No shift starts later than never, so none counts that takes somebody on its waitlist alone.
+    places = replace(times, closes=literal(NEVER, UtcDateTime()))
+    for wanted, when in ((shape.open_for_sign_up, times), (shape.has_places, places)):
+        if wanted is not None:
+            is_open = open_for_sign_up(when)
+            found.append(is_open if wanted else ~is_open)
     return found
 
 

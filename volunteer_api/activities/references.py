@@ -51,7 +51,8 @@ def require_known(organization_id: UUID, references: Mapping[str, Any], *, held:
     if training_ids != trainings_on_one_branch(organization_id, training_ids):
         faults["required_training_ids"] = [Fault("unknown_reference", UNKNOWN_REFERENCE)]
     leader_ids = set(references.get("leader_ids") or ())
-    found = db.session.scalar(select(func.count()).where(Volunteer.id.in_(leader_ids))) if leader_ids else 0
+    there = select(func.count()).where(Volunteer.id.in_(leader_ids), Volunteer.erased_at.is_(None))
+    found = db.session.scalar(there) if leader_ids else 0
     if found != len(leader_ids):
         faults["leader_ids"] = [Fault("unknown_reference", "One of these is no volunteer.")]
     partner_ids = set(references.get("co_organizer_ids") or ())

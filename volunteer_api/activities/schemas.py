@@ -311,8 +311,13 @@ class ActivityFilter(PageQuery, NearQuery):
     open_for_sign_up = FlagParameter(
         data_key="open",
         metadata={
-            "description": "With (or without) a shift that takes somebody else now, on the days asked for if any are."
+            "description": "With (or without) a shift that takes somebody else now, be it on its waitlist, on the days "
+            "asked for if any are."
         },
+    )
+    has_places = FlagParameter(
+        data_key="free",
+        metadata={"description": "The same for a shift with a free place: whom it takes now does not only wait."},
     )
     q = Text(
         max_length=100,

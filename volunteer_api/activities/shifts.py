@@ -71,10 +71,11 @@ def add_shift(activity: Activity, *, by: UUID | None = None, publishes: bool = T
 def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shift:
     """Change when a shift is, and how many it takes; who signed up hears of a move, and is asked again, but for `by`.
 
-    Raises WrongState (409) once the activity is over, ShiftOver once the shift is, ShiftUnderWay where a shift that has
-    begun would begin at another time, EndsInThePast, CapacityBelowConfirmed, what `roles.replace` raises (409),
-    PreconditionFailed (412) where somebody else changed it meanwhile, InvalidPayload (422) for what can't be, and where
-    a public one would have begun, or it would be on no day of the activity's campaign.
+    Raises WrongState (409) once the activity is over, ShiftOver where the shift is canceled, or over and no draft's,
+    ShiftUnderWay where such a one that has begun would begin at another time, EndsInThePast, TooLongAgo,
+    CapacityBelowConfirmed, what `roles.replace` raises (409), PreconditionFailed (412) where somebody else changed it
+    meanwhile, InvalidPayload (422) for what can't be, and where a public one would have begun, or it would be on no day
+    of the activity's campaign.
     """
     known_version, now = shift.version, clock.now()
     wanted = changes.pop("roles", None)
@@ -84,7 +85,7 @@ def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shi
     with changing(activity, shift_ids=[shift.id], by=by) as (held,):
         if held.version != known_version:
             raise PreconditionFailed()
-        _require_changeable(held, changes, now)
+        _require_changeable(held, changes, now, is_draft=activity.state in UNPUBLISHED)
         if changes.get("starts_at", held.starts_at) != held.starts_at:
             _require_to_come(activity, changes["starts_at"], now)
             _require_start_in_campaign(activity, changes["starts_at"])
@@ -319,9 +320,13 @@ def _require_to_come(activity: Activity, starts_at: datetime, now: datetime) -> 
         raise InvalidPayload(error_list({"starts_at": [fault]}))
 
 
-def _require_changeable(shift: Shift, changes: Mapping[str, Any], now: datetime) -> None:
-    if shift.ends_at <= now or shift.canceled_at is not None:
+def _require_changeable(shift: Shift, changes: Mapping[str, Any], now: datetime, *, is_draft: bool) -> None:
+    if shift.canceled_at is not None or (shift.ends_at <= now and not is_draft):
         raise ShiftOver()
+    if is_draft:
+        # Its day may have passed while it waited for an organizer: nobody was there, and it gets another one.
+        _require_recordable([changes.get("ends_at", shift.ends_at)])
+        return
     if changes.get("starts_at", shift.starts_at) != shift.starts_at and shift.starts_at <= now:
         raise ShiftUnderWay()
     if changes.get("ends_at", shift.ends_at) <= now:
