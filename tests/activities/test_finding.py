@@ -405,6 +405,29 @@ def test_who_is_signed_out_gets_no_list(client: Any, unit: Unit, query: str, sta
     assert client.get(path).status_code == status
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("query", ["", "near=33.7,113.3"])
+def test_a_list_that_has_not_changed_is_304_until_it_has(client: Any, unit: Unit, query: str) -> None:
+    """The next page's cursor keeps the moment of the first one, which is no change; that there is one page more is."""
+
+    def build(number: int) -> Any:
+        scene = make_scene()
+        for one in range(number):
+            make_activity(scene=scene, place=PLACE, title=f"湛河清洁{one}")
+        return scene
+
+    phone, path = client.as_(unit(lambda: build(20)).member_id), f"/activities?limit=20&{query}"
+    alone = phone.get(path)
+    assert alone.json["next_cursor"] is None
+    unit(lambda: make_activity(place=PLACE, starts_at=clock.now() + timedelta(days=9), title="最后"))
+    more = phone.get(path, headers={"If-None-Match": alone.headers["ETag"]})
+    assert (more.status_code, more.json["next_cursor"] is None) == (200, False)
+    again = phone.get(path, headers={"If-None-Match": more.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    unit(lambda: make_activity(place=PLACE, starts_at=clock.now() + timedelta(hours=1), title="最先"))
+    assert phone.get(path, headers={"If-None-Match": more.headers["ETag"]}).status_code == (200 if not query else 304)
+
+
 def test_an_open_session_costs_a_list_no_statement(client: Any, unit: Unit, statements: Any) -> None:
     phone = client.as_(unit(lambda: make_activity(place=PLACE)).scene.member_id)
     here = f"near={PLACE['lat']},{PLACE['lng']}&radius_m=100"

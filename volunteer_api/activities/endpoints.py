@@ -88,7 +88,8 @@ def change_campaign(principal: Principal, campaign: Campaign, body: dict[str, An
 )
 def list_activities(principal: Principal | None, query: dict[str, Any]) -> Written:
     """List activities: soonest first by their next shift, or nearest first."""
-    return Written(listing.page_of_activities(query, principal))
+    # By time, the next page's cursor keeps the moment of this one.
+    return Written(listing.page_of_activities(query, principal), untagged=("next_cursor",))
 
 
 @endpoint(
