@@ -141,6 +141,8 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "max_overflow": 8,
         "pool_timeout": 5,
         "pool_recycle": 1800,
+        # What only reads has no transaction to end, and psycopg locks its connection to find that out.
+        "skip_autocommit_rollback": True,
         "connect_args": {
             "cursor_factory": LeanCursor,
             "connect_timeout": 5,
