@@ -43,9 +43,10 @@ from volunteer_api.core.statements import PlainArray, kept_with_statement
 SMALL_M = 500.0
 # How many bits of a cell don't tell in which square, of about 2.5 km by 3.5 km in China, it lies.
 NEIGHBORHOOD = 2 * 11
-# Squares of radii. A circle is looked through that is somewhat wider than the widest that was needed there of late: one
-# in fifteen readers then finds too few rows in it. But it is soon forgotten where far more rows are inside than before.
-WIDER = 1.5
+# Squares of radii. A circle is looked through that is wider than the widest that was needed there of late: one of
+# eighty readers finds too few rows in it, and has two statements more. But it is soon forgotten where far more rows
+# are inside than before.
+WIDER = 2.0
 FADING = 0.9
 FORGOTTEN = 2.0
 AMID = 4.0
