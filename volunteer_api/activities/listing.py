@@ -216,12 +216,13 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     """
     now, near = clock.now(), query.get("near")
     caller_id = principal.volunteer_id if principal is not None else None
-    listing = _listing(_shape(query, times_of(query, now), caller_id))
+    times = times_of(query, now)
+    listing = _listing(_shape(query, times, caller_id))
     # By time, a list's further pages are of the moment of its first one: what ran then is not sorted anew meanwhile.
     last = cursor_values(listing.keys, query, kept=1) if near is None else None
     is_known = last is not None and len(last) > len(listing.keys)
-    as_of = max(last[-1], now - LONGEST_TURNING) if last is not None and is_known else now
-    times = times_of(query, now, as_of)
+    if last is not None and is_known:
+        times = times_of(query, now, max(last[-1], now - LONGEST_TURNING))
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
     if principal is not None:
         values |= {"caller_id": caller_id, **session_values(principal)}
@@ -240,7 +241,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
         narrow = None
         if near is not None and query.get("radius_m"):
             statement = statement.where(geo.within(SPOT.latitude, SPOT.longitude, near, query["radius_m"]))
-    kept = (as_of,) if near is None else ()
+    kept = (times.as_of,) if near is None else ()
     found = page(statement, listing.keys, query, narrow=narrow, values=values, kept=kept)
     if principal is not None and found.items:
         learn_session(principal, found.items[0].session_is_open)
