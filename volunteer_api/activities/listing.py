@@ -220,8 +220,7 @@ def page_of_activities(query: Mapping[str, Any], principal: Principal | None) ->
     listing = _listing(_shape(query, times, caller_id))
     # By time, a list's further pages are of the moment of its first one: what ran then is not sorted anew meanwhile.
     last = cursor_values(listing.keys, query, kept=1) if near is None else None
-    is_known = last is not None and len(last) > len(listing.keys)
-    if last is not None and is_known:
+    if last is not None and len(last) > len(listing.keys):
         times = times_of(query, now, max(last[-1], now - LONGEST_TURNING))
     values = {name: query[name] for name in VALUES if query.get(name) is not None} | times.values()
     if principal is not None:
