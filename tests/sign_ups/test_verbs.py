@@ -12,7 +12,7 @@ from tests.sign_ups.factories import HOUR, kinds, move_shift, number_of, post, r
 from volunteer_api.accounts.events import VolunteerErased
 from volunteer_api.activities import service as activities
 from volunteer_api.activities.changes import changing
-from volunteer_api.activities.models import Shift, ShiftRole
+from volunteer_api.activities.models import ActivityLeader, Shift, ShiftRole
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
@@ -548,3 +548,15 @@ def test_what_waits_for_nothing_any_more_is_not_listed_as_waiting(client: Any, u
     assert listed() == [str(mine)]
     with clock.at(start + 2 * HOUR):
         assert (listed(), listed("")) == ([], [str(mine)])
+
+
+def test_who_invites_the_others_needs_no_invitation(client: Any, unit: Any) -> None:
+    made = unit(lambda: make_activity(capacity=2, sign_up_mode="invitation"))
+    leader, other = unit(lambda: make_volunteers(2))
+    unit(lambda: db.session.add(ActivityLeader(activity_id=made.id, volunteer_id=leader)))
+    path = f"/shifts/{made.shift_id}"
+    shift = client.as_(leader).get(path).get_json()
+    assert (shift["can_sign_up"], shift["would_be"]) == (True, "confirmed")
+    assert post(client, leader, f"{path}/sign-ups").get_json()["state"] == "confirmed"
+    assert client.as_(other).get(path).get_json()["refusal"]["code"] == "not_eligible"
+    assert post(client, other, f"{path}/sign-ups").status_code == 409

@@ -186,7 +186,7 @@ def leaders_of_one(activity: Activity) -> list[UUID]:
 
     The ledger names them: they led whatever they may do now. Of news hears `who_hears_of`. One statement.
     """
-    return _leaders_of([activity.id])[activity.id] or [activity.created_by]
+    return leaders_of([activity.id])[activity.id] or [activity.created_by]
 
 
 def who_hears_of(activity: Activity) -> list[UUID]:
@@ -200,7 +200,7 @@ def hearers_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
 
     One statement; another where nobody leads one of them, and up to two for each planner of such and organization.
     """
-    hear = _leaders_of(activity_ids)
+    hear = leaders_of(activity_ids)
     unled = [one for one, leaders in hear.items() if not leaders]
     planned = select(Activity.id, Activity.created_by, Activity.organization_id).where(among(Activity.id, unled))
     answering: dict[tuple[UUID, UUID], list[UUID]] = {}
@@ -215,7 +215,8 @@ def hearers_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
     return hear
 
 
-def _leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+def leaders_of(activity_ids: Collection[UUID]) -> dict[UUID, list[UUID]]:
+    """Those named and the leaders and deputies of its team for each activity, in the order of their ids."""
     known: dict[UUID, list[UUID]] = {one: [] for one in activity_ids}
     rows: Sequence[Any] = db.session.execute(leading(activity_ids)).all()
     for row in rows:

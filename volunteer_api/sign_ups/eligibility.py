@@ -23,13 +23,17 @@ NIGHT_BEGINS, NIGHT_ENDS = time(22), time(6)
 
 @dataclass(frozen=True)
 class Person:
-    """What is known of a volunteer. `team_ids` and `credentials` are read only where somebody asks for them."""
+    """What is known of a volunteer. `team_ids` and `credentials` are read only where somebody asks for them.
+
+    `leads` are the activities of those by invitation that she leads, by name or by her team.
+    """
 
     birth_date: date | None = None
     skills: Collection[str] = ()
     has_guardian: bool = False
     has_guardian_contact: bool = False
     team_ids: Collection[UUID] = ()
+    leads: Collection[UUID] = ()
     credentials: Credentials = field(default_factory=Credentials)
     absences: int = 0
 

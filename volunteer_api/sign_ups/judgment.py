@@ -150,7 +150,7 @@ def _why_not(question: Question, standing: Standing, waiting: Engagement | None)
     found = _faults(question, standing.person)
     if question.chosen or waiting is not None:
         return found
-    if question.activity.sign_up_mode == SignUpMode.INVITATION:
+    if question.activity.sign_up_mode == SignUpMode.INVITATION and not _leads(question, standing.person):
         found.append(Fault("by_invitation", "A leader of this activity invites who takes part in it."))
     if standing.engagements and _was_rejected(question.shift, standing):
         found.append(Fault("rejected", "A leader turned a sign-up for this shift down."))
@@ -215,7 +215,13 @@ def overlapping(shift: Shift, engagements: Sequence[Engagement]) -> OverlappingS
 
 
 def _needs_approval(question: Question, person: Person) -> bool:
-    return question.activity.sign_up_mode != SignUpMode.OPEN or question.demands.has_missed_too_much(person)
+    is_asked = question.activity.sign_up_mode != SignUpMode.OPEN and not _leads(question, person)
+    return is_asked or question.demands.has_missed_too_much(person)
+
+
+def _leads(question: Question, person: Person) -> bool:
+    # Who invites the others needs nobody's invitation: she may be the only one who could.
+    return question.activity.id in person.leads
 
 
 def _taking(question: Question, standing: Standing) -> Engagement | None:

@@ -11,7 +11,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Row, Select, Uuid, and_, bindparam, exists, func, join, or_, select, text
 
 from volunteer_api.accounts.models import Guardian, Volunteer
-from volunteer_api.activities.models import LONGEST_SHIFT, Activity, Shift, ShiftRole
+from volunteer_api.activities.leaders import leaders_of
+from volunteer_api.activities.models import LONGEST_SHIFT, Activity, Shift, ShiftRole, SignUpMode
 from volunteer_api.activities.prospects import Planned
 from volunteer_api.activities.roles import roles_of
 from volunteer_api.core.database import UtcDateTime, db, one_of
@@ -104,6 +105,8 @@ def _standings(
         engagements[volunteer_id] = [_engagement(row) for row in found if row.sign_up_id is not None]
     named = {*team_ids, *(one.team_id for one in activities if one.members_only and one.team_id is not None)}
     teams = _teams(rows, named) if named else {}
+    by_invitation = [one.id for one in activities if one.sign_up_mode == SignUpMode.INVITATION]
+    leaders = leaders_of(by_invitation) if by_invitation else {}
     credentials = credentials_of(rows.keys()) if any(map(asks_for_credentials, activities)) else {}
     absences = _absences(rows, now) if rules().no_show_limit else {}
     return {
@@ -115,6 +118,7 @@ def _standings(
                 has_guardian=bool(found[0].has_guardian),
                 has_guardian_contact=bool(found[0].has_guardian_contact),
                 team_ids=teams.get(volunteer_id, ()),
+                leads=[one for one in by_invitation if volunteer_id in leaders[one]],
                 credentials=credentials.get(volunteer_id) or Credentials(),
                 absences=absences.get(volunteer_id, 0),
             ),
