@@ -255,19 +255,6 @@ def copy_activity(principal: Principal, activity: Activity, body: dict[str, Any]
 @endpoint(
     blueprint,
     "GET",
-    "/activity-outcomes",
-    access=public,
-    query=schemas.OutcomeFilter,
-    returns=schemas.OutcomeSums,
-)
-def sum_outcomes(query: dict[str, Any]) -> dict[str, Any]:
-    """Add up what came of completed activities, in a subtree or a campaign."""
-    return {"items": queries.sum_outcomes(query)}
-
-
-@endpoint(
-    blueprint,
-    "GET",
     "/activity-templates",
     access=signed_in,
     query=template_schemas.TemplateFilter,

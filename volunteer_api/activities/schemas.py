@@ -407,31 +407,3 @@ class Copies(Schema):
 
     items = fields.List(fields.Nested(Copy), required=True)
     copied_before = fields.List(fields.Nested(CopyBefore), required=True)
-
-
-class OutcomeFilter(Schema):
-    """Which completed activities; the days are local, both included, of their completion."""
-
-    organization_id = Id(metadata={"description": "Of this organization or of one below it."})
-    campaign_id = Id()
-    category = Choice(Category)
-    first_day = Day(data_key="from")
-    last_day = Day(data_key="to")
-
-    @validates_schema
-    def in_order(self, data: dict[str, Any], **_options: Any) -> None:
-        if data.get("first_day") and data.get("last_day") and data["first_day"] > data["last_day"]:
-            raise fault("ends_before_it_starts", "It ends before it starts.", "to")
-
-
-class OutcomeSum(Schema):
-    kind = Text(required=True)
-    unit = Text(required=True)
-    quantity = Number(required=True)
-    activity_count = Count(required=True)
-
-
-class OutcomeSums(Schema):
-    """The hundred outcomes with the most activities behind them; quantities of one kind and unit are added up."""
-
-    items = fields.List(fields.Nested(OutcomeSum), required=True)
