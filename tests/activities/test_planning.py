@@ -13,7 +13,7 @@ from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
 from volunteer_api.activities import copies
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Activity, Outcome, Shift
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
@@ -517,6 +517,21 @@ def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str
     expected = {"kind": "river_cleaned", "unit": "m", "quantity": 201.5, "activity_count": 2}
     assert sums == ([expected] if status == 200 else [])
     assert client.get("/activity-outcomes?to=2020-01-01").get_json()["items"] == []
+
+
+@pytest.mark.both_databases
+def test_a_quantity_is_no_larger_than_sums_can_hold(client: Any, unit: Unit) -> None:
+    """A hundred thousand activities, each with fifty of the most of one kind, add up to what a database can hold."""
+    start = clock.now() - HOUR
+    with clock.at(start - HOUR):
+        made = unit(lambda: make_activity(starts_at=start))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/completion"
+    most = {"kind": "leaflets", "quantity": 1e9, "unit": "piece"}
+    refused = organizer.post(path, json={"outcomes": [most, most | {"quantity": 1e9 + 1}]})
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json["errors"]] == [("/outcomes/1/quantity", "max")]
+    assert organizer.post(path, json={"outcomes": [most] * 50}).status_code == 200
+    assert unit(lambda: db.session.query(Outcome).filter_by(activity_id=made.id).one().quantity) * 100_000 < 2**63
 
 
 def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, unit: Unit) -> None:

@@ -203,7 +203,8 @@ class Outcome(Schema):
             "of the answers, is taken for it."
         },
     )
-    quantity = Number(minimum=0, maximum=1e12, required=True)
+    # A hundred thousand activities that reach it in each of fifty outcomes add up to less than 2^63 thousandths.
+    quantity = Number(minimum=0, maximum=1e9, required=True)
     unit = Choice(Unit, required=True)
 
 
