@@ -348,6 +348,32 @@ def test_the_end_of_sign_ups_goes_with_the_shift(client: Any, unit: Unit) -> Non
     assert [one["sign_up_closes_at"] for one in planned["shifts"]] == ["2030-05-03T00:00:00Z", None]
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("published", [True, False])
+def test_a_list_that_is_closed_stays_closed_where_the_shift_is_moved(client: Any, unit: Unit, published: bool) -> None:
+    start = unit(lambda: clock.start_of(clock.today())) + timedelta(days=3, hours=8)
+    closed_at = clock.now().replace(microsecond=0)
+
+    def times(after: timedelta) -> dict[str, str]:
+        return {"starts_at": text_of(start + after), "ends_at": text_of(start + after + HOUR)}
+
+    daily = {"rrule": "FREQ=DAILY;COUNT=1", "starts_at": start, "ends_at": start + HOUR}
+    made = unit(lambda: make_activity(shifts=[], recurrence=daily, published=published))
+    organizer, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_id}"
+    version = organizer.get(path).json["version"]
+    assert organizer.patch(path, json={"sign_up_closes_at": text_of(closed_at)}, version=version).status_code == 200
+    rule = {"recurrence": {"rrule": daily["rrule"], **times(HOUR)}}
+    version = organizer.get(f"/activities/{made.id}").json["version"]
+    assert organizer.patch(f"/activities/{made.id}", json=rule, version=version).status_code == 200
+    # Nobody could sign up for a draft, so nobody closed its list: its time goes with the shift.
+    assert organizer.get(path).json["sign_up_closes_at"] == text_of(closed_at if published else closed_at + HOUR)
+    moved = organizer.patch(path, json=times(49 * HOUR), version=organizer.get(path).json["version"]).json
+    assert moved["starts_at"] == text_of(start + 49 * HOUR)
+    assert moved["sign_up_closes_at"] == text_of(closed_at if published else closed_at + 49 * HOUR)
+    answer = client.as_(made.scene.member_id).post(f"{path}/sign-ups", json={}, key="closed")
+    assert answer.json["code"] == ("sign_up_closed" if published else "not_found"), answer.json
+
+
 def test_a_shift_of_seconds_is_kept_as_one_of_a_minute(client: Any, unit: Unit) -> None:
     made = unit(lambda: make_activity(duration=timedelta(seconds=20)))
     organizer = client.as_(made.scene.organizer_id)

@@ -251,10 +251,16 @@ def _rule(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) ->
 
 
 def _closes_then(shift: Shift, starts_at: datetime, ends_at: datetime) -> datetime | None:
-    """Until when sign-ups are taken where the shift is moved and nobody says: as long before its start, to its end."""
-    if shift.sign_up_closes_at is None:
+    """Until when sign-ups are taken where the shift is moved and nobody says: as long before its start, to its end.
+
+    What has passed stays: a list that was closed is not opened by a move. Nobody could sign up for a draft yet.
+    """
+    closes_at = shift.sign_up_closes_at
+    if closes_at is None:
         return None
-    return min(shift.sign_up_closes_at + (starts_at - shift.starts_at), ends_at)
+    if closes_at <= clock.now() and db.session.get_one(Activity, shift.activity_id).state not in UNPUBLISHED:
+        return closes_at
+    return min(closes_at + (starts_at - shift.starts_at), ends_at)
 
 
 def _leave_canceled(
