@@ -1,11 +1,16 @@
 """Real threads against PostgreSQL: what two leaders do at once."""
 
+import threading
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import text
+
 from tests.activities.factories import make_activity, make_scene
 from tests.activities.test_endpoints import body_of, text_of
+from volunteer_api.activities.queries import lock_activity, lock_shifts
 from volunteer_api.core import clock
+from volunteer_api.core.database import db
 
 
 def test_publications_at_once(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
@@ -26,6 +31,33 @@ def test_one_of_two_edits_of_a_rule_is_stale(postgresql_client: Any, postgresql_
     path = f"/activities/{made.id}"
     statuses = race(2, lambda number: organizer.patch(path, json=body[number], version=version).status_code)
     assert sorted(statuses) == [200, 412]
+
+
+def test_who_joins_a_campaign_holds_the_activity_before_its_shifts(
+    postgresql_client: Any, postgresql_unit: Any
+) -> None:
+    """As who moves a shift does: each would wait for the other."""
+    made = postgresql_unit(make_activity)
+    organizer, path = postgresql_client.as_(made.scene.organizer_id), f"/activities/{made.id}"
+    body = {"name": "清洁家园", "organization_id": str(made.scene.office_id)}
+    join = {"campaign_id": organizer.post("/campaigns", json=body).json["id"]}
+    version, answers = organizer.get(path).json["version"], []
+    joining = threading.Thread(target=lambda: answers.append(organizer.patch(path, json=join, version=version)))
+    waiting = text("SELECT EXISTS (SELECT FROM pg_stat_activity WHERE :own = ANY(pg_blocking_pids(pid)))")
+
+    def move_meanwhile() -> None:
+        lock_activity(made.id)
+        own = db.session.scalar(text("SELECT pg_backend_pid()"))
+        with db.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as beside:
+            joining.start()
+            while joining.is_alive() and not beside.scalar(waiting, {"own": own}):
+                joining.join(0.01)
+        db.session.execute(text("SET LOCAL lock_timeout = '200ms'"))
+        lock_shifts([made.shift_id])
+
+    postgresql_unit(move_meanwhile)
+    joining.join(30)
+    assert [one.status_code for one in answers] == [200]
 
 
 def test_the_last_shift(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:

@@ -109,8 +109,10 @@ def lock_shifts(shift_ids: Sequence[UUID]) -> list[Shift]:
 def bar_check_ins(activity_id: UUID) -> None:
     """Hold the shifts so that whoever is checking in to one is waited for, and whoever comes waits in turn.
 
-    More than `lock_shifts`, which lets others refer to them.
+    More than `lock_shifts`, which lets others refer to them. The activity is held before, as everywhere, and not read
+    anew: its version tells whether somebody else changed it.
     """
+    db.session.execute(select(Activity.id).where(Activity.id == activity_id).with_for_update(key_share=True))
     db.session.execute(select(Shift.id).where(Shift.activity_id == activity_id).order_by(Shift.id).with_for_update())
 
 
