@@ -111,6 +111,7 @@ def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shi
 
 def cancel_shift(shift: Shift, *, reason: str) -> Shift:
     """Cancel one shift; who signed up for it hears why. Raises WrongState, ShiftOver (409)."""
+    hold_people([shift.id])
     activity = queries.lock_activity(shift.activity_id)
     _require_going_on(activity)
     with changing(activity, shift_ids=[shift.id], reason=reason) as (held,):
