@@ -546,6 +546,32 @@ def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str
 
 
 @pytest.mark.both_databases
+def test_a_second_tap_adds_no_second_shift(client: Any, unit: Unit) -> None:
+    """Nobody could tell them apart, and half of the people would sign up for the wrong one."""
+    made = unit(make_activity)
+    start = clock.now() + timedelta(days=3)
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/shifts"
+    roles = [{"name": "讲解", "capacity": 2}]
+    body = {"starts_at": text_of(start), "ends_at": text_of(start + HOUR), "capacity": 20, "roles": roles}
+    first = organizer.post(path, json=body)
+    assert first.status_code == 201
+    second = organizer.post(path, json=body)
+    assert (second.status_code, second.json["code"]) == (409, "shift_just_added")
+    assert second.json["shift_id"] == first.json["id"]
+    # Another task at the same time is another shift.
+    for other in ({"capacity": 21}, {"minimum": 2}, {"roles": [{"name": "急救", "capacity": 2}]}):
+        assert organizer.post(path, json=body | other).status_code == 201
+    closing = {"sign_up_closes_at": text_of(start - HOUR)}
+    assert organizer.post(path, json=body | closing).status_code == 201
+    # What was canceled is added again, and what is meant can be said again.
+    canceled = organizer.post(f"/shifts/{first.json['id']}/cancellation", json={"reason": "填错了"})
+    assert canceled.status_code == 200
+    assert organizer.post(path, json=body).status_code == 201
+    with clock.at(clock.now() + timedelta(minutes=1)):
+        assert organizer.post(path, json=body).status_code == 201
+
+
+@pytest.mark.both_databases
 def test_a_quantity_is_no_larger_than_sums_can_hold(client: Any, unit: Unit) -> None:
     """A hundred thousand activities, each with fifty of the most of one kind, add up to what a database can hold."""
     start = clock.now() - HOUR

@@ -66,8 +66,19 @@ def test_the_last_shift(postgresql_client: Any, postgresql_unit: Any, race: Any)
     made = postgresql_unit(lambda: make_activity(shifts=[one] * 364))
     organizer = postgresql_client.as_(made.scene.organizer_id)
     body = {name: moment.isoformat() for name, moment in one.items()}
-    statuses = race(6, lambda _number: organizer.post(f"/activities/{made.id}/shifts", json=body).status_code)
+    path = f"/activities/{made.id}/shifts"
+    statuses = race(6, lambda number: organizer.post(path, json=body | {"capacity": number + 1}).status_code)
     assert sorted(statuses) == [201] * 2 + [409] * 4
+
+
+def test_one_shift_is_added_by_taps_at_once(postgresql_client: Any, postgresql_unit: Any, race: Any) -> None:
+    start = clock.now() + timedelta(days=2)
+    made = postgresql_unit(make_activity)
+    organizer, path = postgresql_client.as_(made.scene.organizer_id), f"/activities/{made.id}/shifts"
+    body = {"starts_at": text_of(start), "ends_at": text_of(start + timedelta(hours=1))}
+    answers = [answer.json for answer in race(6, lambda _number: organizer.post(path, json=body))]
+    assert sorted(one.get("code", "") for one in answers) == [""] + ["shift_just_added"] * 5
+    assert len({one.get("shift_id") or one["id"] for one in answers}) == 1
 
 
 def test_a_team_that_closes_while_it_plans_is_left_with_nothing(

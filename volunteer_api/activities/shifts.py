@@ -1,7 +1,7 @@
 """The verbs of shifts: add, change, cancel, and make anew from a recurrence."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -25,6 +25,7 @@ from volunteer_api.activities.problems import (
     MOST_NAMED,
     CapacityBelowConfirmed,
     EndsInThePast,
+    ShiftJustAdded,
     ShiftOver,
     ShiftUnderWay,
     TooLongAgo,
@@ -44,6 +45,8 @@ MOST_KEPT = 10 * MOST_SHIFTS
 OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
 # What a shift has of the rule that gives it, beside its roles.
 RULED = ("starts_at", "ends_at", "capacity", "minimum")
+# Within this time the same once more is a second tap.
+SECOND_TAP = timedelta(minutes=1)
 
 
 _last_day_overdue: list[Callable[[], date]] = []
@@ -64,13 +67,14 @@ class Kept(NamedTuple):
 def add_shift(activity: Activity, *, by: UUID | None = None, publishes: bool = True, **shift: Any) -> Shift:
     """Add a shift; `publishes`: whether who adds it could publish the activity.
 
-    Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366, InvalidPayload (422) where it
-    would have begun long ago, or is on no day of the activity's campaign; TooLongAgo (409).
+    Raises WrongState (409) once the activity is over, ShiftJustAdded, TooManyShifts (409) beyond 366, TooLongAgo (409),
+    InvalidPayload (422) where it would have begun long ago, or is on no day of the activity's campaign.
     """
     activity = queries.lock_activity(activity.id)
     _require_going_on(activity)
     _require_recent(activity, shift["starts_at"], publishes=publishes)
     _require_start_in_campaign(activity, shift["starts_at"])
+    _require_no_second_tap(activity, shift)
     alive, kept = queries.shift_counts(activity.id)
     _require_few(alive + 1, kept + 1)
     [added] = _added(activity, [shift], by)
@@ -304,6 +308,26 @@ def _is_as_given(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRo
 
 def _is_to_come(activity: Activity, given: Mapping[str, Any], now: datetime, *, publishes: bool) -> bool:
     return given["ends_at"] > now and _is_recent(activity, given["starts_at"], publishes=publishes)
+
+
+def _require_no_second_tap(activity: Activity, given: Mapping[str, Any]) -> None:
+    """Let pass what differs from each shift that was added just now. Raises ShiftJustAdded (409).
+
+    Two shifts at one time are two tasks where anything of them differs. Where nothing does, nobody could tell them
+    apart, and one whose lost answer was asked for again is more likely than two.
+    """
+    same = select(Shift).where(
+        Shift.activity_id == activity.id,
+        Shift.starts_at == given["starts_at"],
+        Shift.created_at > clock.now() - SECOND_TAP,
+        Shift.canceled_at.is_(None),
+    )
+    found = db.session.scalars(same.order_by(Shift.id)).all()
+    there = roles.roles_of([one.id for one in found]) if found else {}
+    whole = {"capacity": None, "minimum": None, "roles": (), **given}
+    for one in found:
+        if one.sign_up_closes_at == given.get("sign_up_closes_at") and _is_as_given(one, whole, there[one.id]):
+            raise ShiftJustAdded(members={"shift_id": str(one.id)})
 
 
 def _require_few(alive: int, kept: int) -> None:
