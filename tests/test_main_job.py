@@ -30,8 +30,8 @@ BUDGET = {
     "tally": 4,
     # The look-up of the session, and six.
     "home": 7,
-    # One of them looks whether anybody came; two tell who serves that it ends.
-    "complete activity": 19,
+    # One of them looks whether anybody came; two tell who serves that it ends; three hold these, who wait elsewhere.
+    "complete activity": 21,
     "ranking": 5,
     "receive stock": 17,
     "ledger": 4,

@@ -131,6 +131,7 @@ class Rules:
     loan_history_days: int = 365
     # Feedback: taken for so many days after a shift, changeable for so many after it was given; its stars are told, and
     # anonymous words, only among so many people; so many reports take words down until an organizer has looked at them.
+    # What was given before that was settled at once has been settled among three (migration 2026_12_02_1_kept_back).
     feedback_days: int = 30
     feedback_edit_days: int = 14
     feedback_minimum_count: int = 3

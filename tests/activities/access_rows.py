@@ -102,7 +102,6 @@ ROWS: dict[str, Entry] = {
     "POST /activities/{activity_id}/copies": PLANS(
         lambda world: Call(body={"organization_ids": [str(world.office.id)]})
     ),
-    "GET /activity-outcomes": PUBLIC(),
     "GET /activity-templates": SIGNED_IN(lambda world: Call(query={"organization_id": str(world.office.id)})),
     "POST /activity-templates": PLANS(new_template),
     "PATCH /activity-templates/{template_id}": ORGANIZES(

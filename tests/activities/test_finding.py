@@ -180,6 +180,14 @@ class TestText:
         assert [item["id"] for item in answer.json["items"]] == [str(made.id)]
 
     @pytest.mark.both_databases
+    @pytest.mark.parametrize("title", ["清洁 湛河 行动", "清洁湛河行动", "清洁\u3000湛河行动"])
+    def test_spaces_count_on_neither_side(self, client: Any, unit: Unit, title: str) -> None:
+        made = unit(lambda: make_activity(title=title, description="带好\n手套"))
+        for q in ("清洁湛河", "清洁 湛河", "洁湛", "河行动", "qjzhxd", "jiezhan", "好手"):
+            answer = client.get("/activities", query_string={"q": q})
+            assert [item["id"] for item in answer.json["items"]] == [str(made.id)], q
+
+    @pytest.mark.both_databases
     def test_texts_of_an_earlier_form_are_made_anew_by_the_sweep(self, client: Any, made: Any, app: Flask) -> None:
         def as_it_was() -> None:
             names = "五一路街道实践所\n鹰城大妈\n百万市民清洁家园大行动"

@@ -13,7 +13,7 @@ from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
 from volunteer_api.activities import copies
 from volunteer_api.activities import service as activities
-from volunteer_api.activities.models import Activity, Shift
+from volunteer_api.activities.models import Activity, Outcome, Shift
 from volunteer_api.activities.tasks import tell_of_risk
 from volunteer_api.core import clock, ids
 from volunteer_api.core.audit import AuditEntry
@@ -366,6 +366,32 @@ def test_the_end_of_sign_ups_goes_with_the_shift(client: Any, unit: Unit) -> Non
     assert [one["sign_up_closes_at"] for one in planned["shifts"]] == ["2030-05-03T00:00:00Z", None]
 
 
+@pytest.mark.both_databases
+@pytest.mark.parametrize("published", [True, False])
+def test_a_list_that_is_closed_stays_closed_where_the_shift_is_moved(client: Any, unit: Unit, published: bool) -> None:
+    start = unit(lambda: clock.start_of(clock.today())) + timedelta(days=3, hours=8)
+    closed_at = clock.now().replace(microsecond=0)
+
+    def times(after: timedelta) -> dict[str, str]:
+        return {"starts_at": text_of(start + after), "ends_at": text_of(start + after + HOUR)}
+
+    daily = {"rrule": "FREQ=DAILY;COUNT=1", "starts_at": start, "ends_at": start + HOUR}
+    made = unit(lambda: make_activity(shifts=[], recurrence=daily, published=published))
+    organizer, path = client.as_(made.scene.organizer_id), f"/shifts/{made.shift_id}"
+    version = organizer.get(path).json["version"]
+    assert organizer.patch(path, json={"sign_up_closes_at": text_of(closed_at)}, version=version).status_code == 200
+    rule = {"recurrence": {"rrule": daily["rrule"], **times(HOUR)}}
+    version = organizer.get(f"/activities/{made.id}").json["version"]
+    assert organizer.patch(f"/activities/{made.id}", json=rule, version=version).status_code == 200
+    # Nobody could sign up for a draft, so nobody closed its list: its time goes with the shift.
+    assert organizer.get(path).json["sign_up_closes_at"] == text_of(closed_at if published else closed_at + HOUR)
+    moved = organizer.patch(path, json=times(49 * HOUR), version=organizer.get(path).json["version"]).json
+    assert moved["starts_at"] == text_of(start + 49 * HOUR)
+    assert moved["sign_up_closes_at"] == text_of(closed_at if published else closed_at + 49 * HOUR)
+    answer = client.as_(made.scene.member_id).post(f"{path}/sign-ups", json={}, key="closed")
+    assert answer.json["code"] == ("sign_up_closed" if published else "not_found"), answer.json
+
+
 def test_a_shift_of_seconds_is_kept_as_one_of_a_minute(client: Any, unit: Unit) -> None:
     made = unit(lambda: make_activity(duration=timedelta(seconds=20)))
     organizer = client.as_(made.scene.organizer_id)
@@ -526,13 +552,56 @@ def test_outcomes_have_units_that_add_up(client: Any, unit: Unit, unit_name: str
         {"kind": "river_cleaned", "quantity": 100.5, "unit": unit_name},
         {"kind": "清理河道", "quantity": 0.25, "unit": unit_name},
     ]
+    present = {"entries": [{"volunteer_id": str(made[0].scene.member_id), "status": "present"}]}
     for one in made:
+        assert organizer.put(f"/shifts/{one.shift_id}/roll-call", json=present).status_code == 200
         answer = organizer.post(f"/activities/{one.id}/completion", json={"outcomes": outcomes})
         assert answer.status_code == status
     sums = client.get(f"/activity-outcomes?organization_id={made[0].scene.center_id}").get_json()["items"]
     expected = {"kind": "river_cleaned", "unit": "m", "quantity": 201.5, "activity_count": 2}
     assert sums == ([expected] if status == 200 else [])
     assert client.get("/activity-outcomes?to=2020-01-01").get_json()["items"] == []
+
+
+@pytest.mark.both_databases
+def test_a_second_tap_adds_no_second_shift(client: Any, unit: Unit) -> None:
+    """Nobody could tell them apart, and half of the people would sign up for the wrong one."""
+    made = unit(make_activity)
+    start = clock.now() + timedelta(days=3)
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/shifts"
+    roles = [{"name": "讲解", "capacity": 2}]
+    body = {"starts_at": text_of(start), "ends_at": text_of(start + HOUR), "capacity": 20, "roles": roles}
+    first = organizer.post(path, json=body)
+    assert first.status_code == 201
+    second = organizer.post(path, json=body)
+    assert (second.status_code, second.json["code"]) == (409, "shift_just_added")
+    assert second.json["shift_id"] == first.json["id"]
+    # Another task at the same time is another shift.
+    for other in ({"capacity": 21}, {"minimum": 2}, {"roles": [{"name": "急救", "capacity": 2}]}):
+        assert organizer.post(path, json=body | other).status_code == 201
+    closing = {"sign_up_closes_at": text_of(start - HOUR)}
+    assert organizer.post(path, json=body | closing).status_code == 201
+    # What was canceled is added again, and what is meant can be said again.
+    canceled = organizer.post(f"/shifts/{first.json['id']}/cancellation", json={"reason": "填错了"})
+    assert canceled.status_code == 200
+    assert organizer.post(path, json=body).status_code == 201
+    with clock.at(clock.now() + timedelta(minutes=1)):
+        assert organizer.post(path, json=body).status_code == 201
+
+
+@pytest.mark.both_databases
+def test_a_quantity_is_no_larger_than_sums_can_hold(client: Any, unit: Unit) -> None:
+    """A hundred thousand activities, each with fifty of the most of one kind, add up to what a database can hold."""
+    start = clock.now() - HOUR
+    with clock.at(start - HOUR):
+        made = unit(lambda: make_activity(starts_at=start))
+    organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/completion"
+    most = {"kind": "leaflets", "quantity": 1e9, "unit": "piece"}
+    refused = organizer.post(path, json={"outcomes": [most, most | {"quantity": 1e9 + 1}]})
+    assert refused.status_code == 422
+    assert [(one["pointer"], one["code"]) for one in refused.json["errors"]] == [("/outcomes/1/quantity", "max")]
+    assert organizer.post(path, json={"outcomes": [most] * 50}).status_code == 200
+    assert unit(lambda: db.session.query(Outcome).filter_by(activity_id=made.id).one().quantity) * 100_000 < 2**63
 
 
 def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, unit: Unit) -> None:
@@ -551,10 +620,9 @@ def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, uni
     assert answer.status_code == 200, answer.get_json()
     corrected = answer.get_json()
     assert (corrected["outcomes"][0]["quantity"], corrected["completion_note"]) == (350, "顺利")
-    # Nobody came.
+    # Nobody came, so it is in no sum.
     assert [one["code"] for one in done["remarks"]] == ["not_counted_as_held"]
-    [total] = client.get(f"/activity-outcomes?organization_id={made.scene.center_id}").get_json()["items"]
-    assert total["quantity"] == 350
+    assert client.get(f"/activity-outcomes?organization_id={made.scene.center_id}").get_json()["items"] == []
     assert organizer.patch(path, json={"note": "晚了"}, version=done["version"]).status_code == 412
     [entry] = unit(lambda: db.session.query(AuditEntry).filter_by(action="outcomes_corrected").all())
     assert (entry.details["before"], entry.details["after"]) == ("river_cleaned 3500123.5 m", "river_cleaned 350 m")

@@ -273,6 +273,21 @@ def test_a_rejected_attendance_takes_its_signed_stars_back(client: Any, unit: Un
     assert public(client, past)["count"] == 4
 
 
+@pytest.mark.both_databases
+def test_a_rejected_attendance_hides_nothing_that_others_said(client: Any, unit: Unit, past: Past) -> None:
+    """Whoever reviews attendances would make words vanish that everybody could read."""
+    made = give(client, past, 0, stars=1, words=WORDS)
+    give(client, past, 1, stars=3)
+    give(client, past, 2, stars=5)
+    post(client, past.scene.organizer_id, made, "approval", version=1)
+    before = public(client, past)
+    assert (before["count"], before["average"], len(before["items"])) == (3, 3.0, 1)
+    unit(lambda: decide_on(past, past.people[2], State.REJECTED))
+    told = public(client, past)
+    assert (told["count"], told["average"], told["items"]) == (2, 2.0, before["items"])
+    assert [one["count"] for one in told["distribution"]] == [1, 0, 1, 0, 0]
+
+
 def test_two_people_can_not_be_anonymous(client: Any, unit: Unit) -> None:
     past = unit(lambda: make_past(people=2))
     body = {"stars": 1, "anonymous": True}

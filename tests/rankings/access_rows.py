@@ -52,6 +52,7 @@ def compared(world: World) -> Call:
 ROWS: dict[str, Entry] = {
     "GET /statistics": PUBLIC(),
     "GET /me/ranking": SIGNED_IN(),
+    "GET /activity-outcomes": PUBLIC(),
     "GET /rankings.xlsx": PUBLIC(offices),
     "GET /rankings.csv": PUBLIC(offices),
     "GET /rankings.svg": PUBLIC(offices),

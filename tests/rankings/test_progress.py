@@ -113,6 +113,8 @@ def test_goals_stand_against_what_is_reached(client: Any, effort: Effort) -> Non
     assert body["share_percent"] == {"activities": 50.0, "attendances": 166.6, "minutes": None}
     # What somebody reported of an activity at which nobody counts is beside nothing that was held.
     assert body["outcomes"] == [{"kind": "river_cleaned", "unit": "m", "quantity": 350.5, "activity_count": 1}]
+    # What nobody came to has outcomes in neither.
+    assert client.get(f"/activity-outcomes?campaign_id={effort.campaign.id}").json["items"] == body["outcomes"]
     assert body["held_attendance_count"] == 1
     assert [(day["activity_count"], day["volunteer_count"]) for day in body["by_day"]] == [(2, 2), (2, 2)]
     assert body["by_day"][0]["on"] == clock_day(0)

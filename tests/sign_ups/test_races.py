@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -478,6 +479,79 @@ def test_a_move_races_sign_ups_for_its_new_time(postgresql_unit: Any, race: Any)
     assert_counts(shift, rows)
 
 
+@pytest.mark.parametrize("way", ["a shift canceled", "all of it canceled", "completed", "ended early"])
+def test_who_is_free_by_it_is_called_elsewhere_though_she_is_always_busy(
+    postgresql_client: Any, postgresql_unit: Any, race: Any, way: str
+) -> None:
+    """Two dozen wait for places that they could not have; none of them is passed over, and nobody is told to try later.
+
+    What frees them holds them before anything else, as a move does.
+    """
+    begins = clock.now() + (timedelta(hours=-1) if way in ("completed", "ended early") else timedelta(days=2))
+
+    def prepare() -> Any:
+        made = make_activity(starts_at=begins, duration=timedelta(hours=6))
+        wanted = make_activity(scene=made.scene, starts_at=begins + timedelta(hours=5), capacity=1)
+        other = make_activity(scene=made.scene, starts_at=begins + timedelta(days=1))
+        first, *people = make_volunteers(25)
+        service.sign_up(shift_id=wanted.shift_id, volunteer_id=first)
+        for one in people:
+            service.sign_up(shift_id=wanted.shift_id, volunteer_id=one)
+            service.sign_up(shift_id=made.shift_id, volunteer_id=one)
+        with changing(lock_activity(wanted.id), shift_ids=[wanted.shift_id]) as shifts:
+            shifts[0].capacity = 25
+        return made, wanted, other, people
+
+    with clock.at(begins - timedelta(hours=1)):
+        made, wanted, other, people = postgresql_unit(prepare)
+    changed = threading.Event()
+
+    def change() -> int:
+        organizer = postgresql_client.as_(made.scene.organizer_id)
+        shift, activity = f"/shifts/{made.shift_id}", f"/activities/{made.id}"
+        if way == "ended early":
+            body = {"ends_at": (begins + timedelta(hours=2)).isoformat()}
+            return int(organizer.patch(shift, json=body, version=organizer.get(shift).json["version"]).status_code)
+        path, body = {
+            "a shift canceled": (f"{shift}/cancellation", {"reason": "下雨"}),
+            "all of it canceled": (f"{activity}/cancellation", {"reason": "下雨"}),
+            "completed": (f"{activity}/completion", {}),
+        }[way]
+        return int(organizer.post(path, json=body).status_code)
+
+    assert race(7, among_busy(postgresql_unit, other.shift_id, people, changed, change)) == [200] + [None] * 6
+    shift, rows = rows_of(postgresql_unit, wanted.shift_id)
+    assert_counts(shift, rows)
+    assert shift.confirmed_count == 25
+
+
+def among_busy(
+    unit: Any, shift_id: UUID, people: Sequence[UUID], changed: threading.Event, change: Callable[[], int]
+) -> Callable[[int], int | None]:
+    """What seven threads do: the first makes a change; until then people sign up for the shift, and leave it again."""
+
+    def come_and_go(volunteer_id: UUID) -> None:
+        with suppress(OverlappingShift):
+            service.withdraw(sign_up_id=service.sign_up(shift_id=shift_id, volunteer_id=volunteer_id).id)
+        # Between what it wrote and its end others are served.
+        time.sleep(0.02)
+
+    def act(number: int) -> int | None:
+        if number:
+            mine = people[number - 1 :: 6]
+            for turn in range(1000):
+                if changed.is_set():
+                    break
+                unit(lambda turn=turn: come_and_go(mine[turn % len(mine)]))
+            return None
+        try:
+            return change()
+        finally:
+            changed.set()
+
+    return act
+
+
 @pytest.mark.parametrize("way", ["a move", "more places", "another demand", "a look at people"])
 def test_a_change_is_made_though_somebody_is_always_busy(
     postgresql_client: Any, postgresql_unit: Any, race: Any, way: str
@@ -498,12 +572,6 @@ def test_a_change_is_made_though_somebody_is_always_busy(
     made, other, people = postgresql_unit(prepare)
     organizer, changed = postgresql_client.as_(made.scene.organizer_id), threading.Event()
 
-    def come_and_go(volunteer_id: UUID) -> None:
-        with suppress(OverlappingShift):
-            service.withdraw(sign_up_id=service.sign_up(shift_id=other.shift_id, volunteer_id=volunteer_id).id)
-        # Between what it wrote and its end others are served.
-        time.sleep(0.02)
-
     def change() -> int:
         if way == "a look at people":
             postgresql_unit(lambda: unfit.look_again([made.shift_id]))
@@ -518,20 +586,7 @@ def test_a_change_is_made_though_somebody_is_always_busy(
         body = {"a move": times, "more places": {"capacity": 24}, "another demand": {"required_skills": ["急救"]}}[way]
         return int(organizer.patch(path, json=body, version=seen["version"]).status_code)
 
-    def act(number: int) -> int | None:
-        if number:
-            mine = people[number - 1 :: 6]
-            for turn in range(1000):
-                if changed.is_set():
-                    break
-                postgresql_unit(lambda turn=turn: come_and_go(mine[turn % len(mine)]))
-            return None
-        try:
-            return change()
-        finally:
-            changed.set()
-
-    assert race(7, act) == [200] + [None] * 6
+    assert race(7, among_busy(postgresql_unit, other.shift_id, people, changed, change)) == [200] + [None] * 6
     shift, rows = rows_of(postgresql_unit, made.shift_id)
     assert_counts(shift, rows)
     _, there = rows_of(postgresql_unit, other.shift_id)

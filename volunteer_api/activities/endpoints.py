@@ -256,19 +256,6 @@ def copy_activity(principal: Principal, activity: Activity, body: dict[str, Any]
 @endpoint(
     blueprint,
     "GET",
-    "/activity-outcomes",
-    access=public,
-    query=schemas.OutcomeFilter,
-    returns=schemas.OutcomeSums,
-)
-def sum_outcomes(query: dict[str, Any]) -> dict[str, Any]:
-    """Add up what came of completed activities, in a subtree or a campaign."""
-    return {"items": queries.sum_outcomes(query)}
-
-
-@endpoint(
-    blueprint,
-    "GET",
     "/activity-templates",
     access=signed_in,
     query=template_schemas.TemplateFilter,
@@ -362,7 +349,7 @@ def list_shifts(principal: Principal | None, activity: Activity, query: dict[str
     status=201,
 )
 def create_shift(principal: Principal, activity: Activity, body: dict[str, Any]) -> dict[str, Any]:
-    """Add a shift to an activity that is not over."""
+    """Add a shift to an activity that is not over; the same once more within a minute is taken for a second tap."""
     publishes = access.publishes(principal, activity.id)
     shift = shifts.add_shift(activity, by=principal.volunteer_id, publishes=publishes, **body)
     return queries.read_shift(shift, principal.volunteer_id)

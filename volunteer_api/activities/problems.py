@@ -169,6 +169,15 @@ class TeamHasActivities(Conflict):
     detail = "The team still has %(count)s activities, like %(name)s; complete or cancel them first."
 
 
+class ShiftJustAdded(Conflict):
+    """Its body names the `shift_id` of the one that was added."""
+
+    title = "The same shift was added a moment ago."
+    detail = (
+        "This looks like a second tap, so no second shift was added. If there are to be two, try again in a minute."
+    )
+
+
 class TooManyShifts(Conflict):
     title = "The activity has too many shifts."
     detail = "An activity has at most %(maximum)s shifts."

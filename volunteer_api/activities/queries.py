@@ -28,14 +28,12 @@ from volunteer_api.accounts.models import Volunteer
 from volunteer_api.activities import recurrence
 from volunteer_api.activities.leaders import leader_view
 from volunteer_api.activities.models import (
-    THOUSANDTHS,
     Activity,
     ActivityLeader,
     ActivityPhoto,
     ActivityState,
     Campaign,
     CoOrganizer,
-    Outcome,
     PhotoOf,
     Shift,
     ShiftRole,
@@ -54,12 +52,11 @@ from volunteer_api.core.settings import rules
 from volunteer_api.core.statements import among, among_given
 from volunteer_api.files import queries as files
 from volunteer_api.organizations.models import Organization
-from volunteer_api.organizations.queries import ancestor_ids, path_ids_under
+from volunteer_api.organizations.queries import ancestor_ids
 from volunteer_api.teams.models import Membership, MembershipRole, MembershipState, Team
 
 SHIFTS_OF_ONE = 100
 RISKS_AT_ONCE = 500
-OUTCOMES_IN_A_SUM = 100
 ACTIVITY_MEMBERS = [
     "id",
     "version",
@@ -119,8 +116,10 @@ def _locked_shifts(dialect: str) -> Select[Shift]:
 def bar_check_ins(activity_id: UUID) -> None:
     """Hold the shifts so that whoever is checking in to one is waited for, and whoever comes waits in turn.
 
-    More than `lock_shifts`, which lets others refer to them.
+    More than `lock_shifts`, which lets others refer to them. The activity is held before, as everywhere, and not read
+    anew: its version tells whether somebody else changed it.
     """
+    db.session.execute(select(Activity.id).where(Activity.id == activity_id).with_for_update(key_share=True))
     db.session.execute(select(Shift.id).where(Shift.activity_id == activity_id).order_by(Shift.id).with_for_update())
 
 
@@ -312,41 +311,6 @@ def template_view(template: Template) -> dict[str, Any]:
     return members | {
         name: template.plan[name] for name in ("title", "category", "place_name", "description", "shifts")
     }
-
-
-def sum_outcomes(query: Mapping[str, Any], *conditions: ColumnElement[bool]) -> list[dict[str, Any]]:
-    """What came of completed activities that fulfil conditions, by kind and unit, the most frequent first."""
-    statement = (
-        select(
-            Outcome.kind,
-            Outcome.unit,
-            func.sum(Outcome.quantity).label("quantity"),
-            func.count().label("activity_count"),
-        )
-        .join(Activity, Activity.id == Outcome.activity_id)
-        .where(Activity.state == ActivityState.COMPLETED, *conditions)
-        .group_by(Outcome.kind, Outcome.unit)
-        .order_by(func.count().desc(), Outcome.kind, Outcome.unit)
-        .limit(OUTCOMES_IN_A_SUM)
-    )
-    if query.get("organization_id"):
-        statement = statement.where(Activity.organization_path_id.in_(path_ids_under(query["organization_id"])))
-    for name in ("campaign_id", "category"):
-        if query.get(name):
-            statement = statement.where(getattr(Activity, name) == query[name])
-    if query.get("first_day"):
-        statement = statement.where(Activity.completed_at >= clock.start_of(query["first_day"]))
-    if query.get("last_day"):
-        statement = statement.where(Activity.completed_at < clock.days_between(query["last_day"], query["last_day"])[1])
-    return [
-        {
-            "kind": row.kind,
-            "unit": row.unit,
-            "quantity": int(row.quantity) / THOUSANDTHS,
-            "activity_count": row.activity_count,
-        }
-        for row in db.session.execute(statement)
-    ]
 
 
 def page_of_shifts(activity: Activity, query: Mapping[str, Any], caller_id: UUID | None) -> Page:

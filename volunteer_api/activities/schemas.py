@@ -182,7 +182,8 @@ class Outcome(Schema):
             "of the answers, is taken for it."
         },
     )
-    quantity = Number(minimum=0, maximum=1e12, required=True)
+    # A hundred thousand activities that reach it in each of fifty outcomes add up to less than 2^63 thousandths.
+    quantity = Number(minimum=0, maximum=1e9, required=True)
     unit = Choice(Unit, required=True)
 
 
@@ -391,31 +392,3 @@ class Copies(Schema):
 
     items = fields.List(fields.Nested(Copy), required=True)
     copied_before = fields.List(fields.Nested(CopyBefore), required=True)
-
-
-class OutcomeFilter(Schema):
-    """Which completed activities; the days are local, both included, of their completion."""
-
-    organization_id = Id(metadata={"description": "Of this organization or of one below it."})
-    campaign_id = Id()
-    category = Choice(Category)
-    first_day = Day(data_key="from")
-    last_day = Day(data_key="to")
-
-    @validates_schema
-    def in_order(self, data: dict[str, Any], **_options: Any) -> None:
-        if data.get("first_day") and data.get("last_day") and data["first_day"] > data["last_day"]:
-            raise fault("ends_before_it_starts", "It ends before it starts.", "to")
-
-
-class OutcomeSum(Schema):
-    kind = Text(required=True)
-    unit = Text(required=True)
-    quantity = Number(required=True)
-    activity_count = Count(required=True)
-
-
-class OutcomeSums(Schema):
-    """The hundred outcomes with the most activities behind them; quantities of one kind and unit are added up."""
-
-    items = fields.List(fields.Nested(OutcomeSum), required=True)

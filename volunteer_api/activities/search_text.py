@@ -3,8 +3,8 @@
 Chinese has no spaces, so a text is cut into grams: each two neighboring characters, and the last one alone. A plain
 index on these leads to whatever may contain what is looked for; the folded text itself judges. Every character begins a
 gram, so one character alone is found as a range. What is typed in Latin letters also finds the title by its pinyin or
-initials, from any of its characters on. Punctuation and symbols count on neither side: they part the words of what is
-looked for, and join what they stand between in a text.
+initials, from any of its characters on. Spaces, punctuation and symbols count on neither side: they part the words of
+what is looked for, and join what they stand between in a text.
 """
 
 import re
@@ -45,7 +45,7 @@ NOT_TYPED = re.compile(r"[^a-z0-9]", re.ASCII)
 # What is left out of a title where somebody says it short.
 IN_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|【[^【】]*】|〔[^〔〕]*〕")
 # With the names kept beside a text: which form of text and grams was made. Another one is made anew by the sweep.
-FORM = "2"
+FORM = "3"
 # By the first letter of their Unicode category, by the whole of it, and those that only choose how another is drawn.
 MARKS = "PS"
 UNSEEN = "Cf"
@@ -53,13 +53,13 @@ VARIATIONS = 0xFE00, 0xFE0F
 
 
 def fold(text: str) -> str:
-    """The text without what people don't tell apart: full width and half width, cases, kinds of spaces, punctuation."""
-    return _without_marks(same_width(text), "")
+    """The text without what people don't tell apart: full width and half width, cases, spaces, punctuation."""
+    return "".join(_parts(text))
 
 
 def words_of(q: str) -> list[str]:
-    """What must all be found: the folded text's parts between spaces and punctuation, the first five of them."""
-    return list(dict.fromkeys(_without_marks(same_width(q), " ").split()))[:MOST_WORDS]
+    """What must all be found: the folded text's parts between spaces and punctuation, the first ten of them."""
+    return list(dict.fromkeys(_parts(q)))[:MOST_WORDS]
 
 
 def says(name: str, q: str) -> bool:
@@ -84,10 +84,8 @@ def names_kept(names: Iterable[str]) -> str:
 
 
 def grams_of(folded: str) -> set[str]:
-    """The grams of folded text; none reaches over a space."""
-    return {
-        word[start : start + 2] for line in folded.split("\n") for word in line.split(" ") for start in range(len(word))
-    }
+    """The grams of folded text; none reaches over the end of a line."""
+    return {line[start : start + 2] for line in folded.split("\n") for start in range(len(line))}
 
 
 def spellings_of(title: str) -> set[str]:
@@ -250,8 +248,8 @@ def same_width(text: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
 
 
-def _without_marks(text: str, instead: str) -> str:
-    return " ".join("".join(instead if _is_mark(character) else character for character in text).split())
+def _parts(text: str) -> list[str]:
+    return "".join(" " if _is_mark(character) else character for character in same_width(text)).split()
 
 
 def _is_mark(character: str) -> bool:

@@ -311,6 +311,7 @@ def cancel(activity: Activity, *, reason: str) -> Activity:
 
     Raises WrongState (409), NothingToCancel (409) where all it held is over: that counts, and stays.
     """
+    hold_people(queries.shift_ids_of(activity.id))
     now, was_public = clock.now(), activity.state == ActivityState.PUBLISHED
     activity.canceled_at, activity.cancellation_reason = now, reason
     _move(activity, "cancellation")
@@ -337,6 +338,7 @@ def complete(
     `outcomes` are {kind, quantity, unit}; photos are those of `by`.
     Raises WrongState (409), NotBegun (409) before its first shift, ShiftsToCome (409) where some have not begun.
     """
+    hold_people(queries.shift_ids_of(activity.id))
     now = clock.now()
     activity.completed_at, activity.completion_note = now, note
     _move(activity, "completion")

@@ -81,7 +81,8 @@ class ShiftCreate(_ShiftTimes):
 class ShiftUpdate(_ShiftTimes):
     """What may be changed; null clears. A shift that has begun can end later, and take more people.
 
-    Where `sign_up_closes_at` is not given, it moves with `starts_at`, and is no later than `ends_at`.
+    Where `sign_up_closes_at` is not given, it moves with `starts_at`, and is no later than `ends_at`. One that has
+    passed stays, but for a draft's: a list that was closed is not opened by a move.
     `roles` are given whole: one that is left out is removed, which is refused while somebody is signed up for it.
     """
 

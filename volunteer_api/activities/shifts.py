@@ -1,7 +1,7 @@
 """The verbs of shifts: add, change, cancel, and make anew from a recurrence."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,13 +24,14 @@ from volunteer_api.activities.problems import (
     MOST_NAMED,
     CapacityBelowConfirmed,
     EndsInThePast,
+    ShiftJustAdded,
     ShiftOver,
     ShiftUnderWay,
     TooLongAgo,
     TooManyShifts,
     WrongState,
 )
-from volunteer_api.activities.renewal import RULED, Kept, renewal_of
+from volunteer_api.activities.renewal import RULED, Kept, is_as_given, renewal_of
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
 from volunteer_api.core.events import publish
@@ -42,6 +43,8 @@ MOST_SHIFTS = recurrence.MOST_OCCURRENCES
 # With canceled ones, which a rule that is given anew leaves behind.
 MOST_KEPT = 10 * MOST_SHIFTS
 OVER = (ActivityState.COMPLETED, ActivityState.CANCELED)
+# Within this time the same once more is a second tap.
+SECOND_TAP = timedelta(minutes=1)
 
 
 _last_day_overdue: list[Callable[[], date]] = []
@@ -55,13 +58,14 @@ def register_last_day_overdue(last_day_overdue: Callable[[], date]) -> None:
 def add_shift(activity: Activity, *, by: UUID | None = None, publishes: bool = True, **shift: Any) -> Shift:
     """Add a shift; `publishes`: whether who adds it could publish the activity.
 
-    Raises WrongState (409) once the activity is over, TooManyShifts (409) beyond 366, InvalidPayload (422) where it
-    would have begun long ago, or is on no day of the activity's campaign; TooLongAgo (409).
+    Raises WrongState (409) once the activity is over, ShiftJustAdded, TooManyShifts (409) beyond 366, TooLongAgo (409),
+    InvalidPayload (422) where it would have begun long ago, or is on no day of the activity's campaign.
     """
     activity = queries.lock_activity(activity.id)
     _require_going_on(activity)
     _require_recent(activity, shift["starts_at"], publishes=publishes)
     _require_start_in_campaign(activity, shift["starts_at"])
+    _require_no_second_tap(activity, shift)
     alive, kept = queries.shift_counts(activity.id)
     _require_few(alive + 1, kept + 1)
     [added] = _added(activity, [shift], by)
@@ -103,6 +107,7 @@ def change_shift(shift: Shift, *, by: UUID | None = None, **changes: Any) -> Shi
 
 def cancel_shift(shift: Shift, *, reason: str) -> Shift:
     """Cancel one shift; who signed up for it hears why. Raises WrongState, ShiftOver (409)."""
+    hold_people([shift.id])
     activity = queries.lock_activity(shift.activity_id)
     _require_going_on(activity)
     with changing(activity, shift_ids=[shift.id], reason=reason) as (held,):
@@ -194,10 +199,36 @@ def _rule(shift: Shift, again: Mapping[str, Any], parts: Sequence[ShiftRole]) ->
 
 
 def _closes_then(shift: Shift, starts_at: datetime, ends_at: datetime) -> datetime | None:
-    """Until when sign-ups are taken where the shift is moved and nobody says: as long before its start, to its end."""
-    if shift.sign_up_closes_at is None:
+    """Until when sign-ups are taken where the shift is moved and nobody says: as long before its start, to its end.
+
+    What has passed stays: a list that was closed is not opened by a move. Nobody could sign up for a draft yet.
+    """
+    closes_at = shift.sign_up_closes_at
+    if closes_at is None:
         return None
-    return min(shift.sign_up_closes_at + (starts_at - shift.starts_at), ends_at)
+    if closes_at <= clock.now() and db.session.get_one(Activity, shift.activity_id).state not in UNPUBLISHED:
+        return closes_at
+    return min(closes_at + (starts_at - shift.starts_at), ends_at)
+
+
+def _require_no_second_tap(activity: Activity, given: Mapping[str, Any]) -> None:
+    """Let pass what differs from each shift that was added just now. Raises ShiftJustAdded (409).
+
+    Two shifts at one time are two tasks where anything of them differs. Where nothing does, nobody could tell them
+    apart, and one whose lost answer was asked for again is more likely than two.
+    """
+    same = select(Shift).where(
+        Shift.activity_id == activity.id,
+        Shift.starts_at == given["starts_at"],
+        Shift.created_at > clock.now() - SECOND_TAP,
+        Shift.canceled_at.is_(None),
+    )
+    found = db.session.scalars(same.order_by(Shift.id)).all()
+    there = roles.roles_of([one.id for one in found]) if found else {}
+    whole = {"capacity": None, "minimum": None, "roles": (), **given}
+    for one in found:
+        if one.sign_up_closes_at == given.get("sign_up_closes_at") and is_as_given(one, whole, there[one.id]):
+            raise ShiftJustAdded(members={"shift_id": str(one.id)})
 
 
 def _require_few(alive: int, kept: int) -> None:

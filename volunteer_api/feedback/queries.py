@@ -140,16 +140,24 @@ def page_of_own(query: Mapping[str, Any], caller_id: UUID) -> Page:
 
 
 def summary(activity: Activity, query: Mapping[str, Any]) -> dict[str, Any]:
-    """What everybody may know: the stars, and the approved words, where enough people answered. Two statements."""
+    """What everybody may know: the stars, and the approved words, where enough people answered. Two statements.
+
+    Whose attendance was rejected since has answered: her stars go, and hide nothing that others said.
+    """
     stars = dict.fromkeys(range(1, 6), 0)
-    shown = func.count().filter(may_be_seen())
-    statement = select(Feedback.stars, func.count().label("given"), shown.label("shown"))
-    counts = and_(Feedback.activity_id == activity.id, _counts())
-    grouped = db.session.execute(statement.where(counts).group_by(Feedback.stars)).all()
+    statement = select(
+        Feedback.stars,
+        func.count().filter(may_be_seen()).label("answered"),
+        func.count().filter(_counts()).label("given"),
+        func.count().filter(_counts(), may_be_seen()).label("shown"),
+    )
+    grouped = db.session.execute(statement.where(Feedback.activity_id == activity.id).group_by(Feedback.stars)).all()
     stars |= {row.stars: row.shown for row in grouped}
     seen, minimum = sum(stars.values()), rules().feedback_minimum_count
-    enough = seen >= minimum
-    approved = and_(counts, Feedback.words_state == WordsState.APPROVED, may_be_seen())
+    enough = sum(row.answered for row in grouped) >= minimum
+    approved = and_(
+        Feedback.activity_id == activity.id, _counts(), Feedback.words_state == WordsState.APPROVED, may_be_seen()
+    )
     found = page(_rows().where(approved if enough else false()), LATEST_DAY_FIRST, query, scope=str(activity.id))
     return {
         "count": sum(row.given for row in grouped),

@@ -106,7 +106,10 @@ class FeedbackStarsRead(Schema):
 
 
 class FeedbackSummaryRead(Schema):
-    """`average`, `distribution` and words only where at least `minimum_count` people answered: fewer would be told."""
+    """`average`, `distribution` and words only where at least `minimum_count` people answered: fewer would be told.
+
+    Whose attendance was rejected afterwards is in none of the numbers, and what others said stays shown all the same.
+    """
 
     count = Count(required=True)
     minimum_count = Count(required=True)

@@ -22,6 +22,7 @@ from volunteer_api.rankings import (
     board,
     files,
     kept,
+    outcomes,
     progress,
     report,
     service,
@@ -37,6 +38,8 @@ from volunteer_api.rankings.schemas import (
     FactsFilter,
     MyRankingQuery,
     MyRankingRead,
+    OutcomeFilter,
+    OutcomeSums,
     PictureQuery,
     ProgressQuery,
     ProgressRead,
@@ -129,6 +132,24 @@ def read_progress(campaign: Campaign, query: dict[str, Any]) -> Written:
     with in_turn_unless(sums.is_folded()):
         found = progress.progress_of(campaign, query.get("level"))
     return Written(ProgressRead().dump(found), untagged=("as_of",))
+
+
+@endpoint(
+    blueprint,
+    "GET",
+    "/activity-outcomes",
+    access=public,
+    query=OutcomeFilter,
+    returns=OutcomeSums,
+    limit=FIGURES,
+)
+def sum_outcomes(query: dict[str, Any]) -> dict[str, Any]:
+    """Add up what came of activities, in a subtree or a campaign.
+
+    Of those that are completed and held a shift by the rankings' rule: what is reported of an activity that nobody
+    attended stands with it, and in no sum.
+    """
+    return {"items": outcomes.sum_outcomes(query)}
 
 
 @endpoint(

@@ -9,12 +9,12 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from volunteer_api.activities.models import Campaign
-from volunteer_api.activities.queries import sum_outcomes
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules
 from volunteer_api.rankings import progress_queries as queries
-from volunteer_api.rankings.facts import Question, has_held, held_back
+from volunteer_api.rankings.facts import Question, held_back
+from volunteer_api.rankings.outcomes import sum_outcomes
 from volunteer_api.rankings.progress_queries import Counted
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import TEXTS
@@ -89,7 +89,7 @@ def progress_of(campaign: Campaign, level: str | None) -> Progress:
         reached=reached,
         share_percent={name: share(getattr(reached, of), campaign.goals[name]) for name, of in GOALS.items()},
         held_attendance_count=db.session.scalars(held_back(question)).one(),
-        outcomes=sum_outcomes({"campaign_id": campaign.id}, has_held()),
+        outcomes=sum_outcomes({"campaign_id": campaign.id}),
         by_organization=_by_organization(what, campaign.organization_id, level, reached),
         by_day=[{"on": day, **asdict(found)} for day, found in days.items()],
         earlier=_remainder(reached, days.values()),

@@ -12,7 +12,6 @@ from sqlalchemy import BigInteger, ColumnElement, cast, func, select
 
 from volunteer_api.activities.models import Activity, Shift, Unit
 from volunteer_api.activities.outcome_kinds import kind_of, name_of
-from volunteer_api.activities.queries import sum_outcomes
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
@@ -24,8 +23,9 @@ from volunteer_api.organizations.models import Organization
 from volunteer_api.organizations.queries import subtree_ids
 from volunteer_api.rankings import changes, snapshots, sums, words
 from volunteer_api.rankings.charts import told_number
-from volunteer_api.rankings.facts import Question, Rows, attended_shifts, has_held, in_scope
+from volunteer_api.rankings.facts import Question, Rows, attended_shifts, in_scope
 from volunteer_api.rankings.files import draw_ranking, draw_weeks
+from volunteer_api.rankings.outcomes import sum_outcomes
 from volunteer_api.rankings.problems import MonthNotBegun
 from volunteer_api.rankings.queries import ended, ranked, scope_total
 from volunteer_api.rankings.registered import divisions_of
@@ -268,7 +268,7 @@ def attended_activities(question: Question) -> Rows:
 
 def _outcomes(organization_id: UUID, first: date, last: date) -> dict[str, Any]:
     sums: dict[tuple[str, str], list[float]] = {}
-    for one in sum_outcomes({"organization_id": organization_id, "first_day": first, "last_day": last}, has_held()):
+    for one in sum_outcomes({"organization_id": organization_id, "first_day": first, "last_day": last}):
         # By what is shown: before kinds were known by their names, one was written in several ways.
         total = sums.setdefault((name_of(kind_of(one["kind"])), one["unit"]), [0, 0])
         total[0] += one["quantity"]

@@ -7,7 +7,7 @@ from typing import Any
 from marshmallow import fields, pre_load, validates_schema
 
 from volunteer_api.accounts.categories import Category
-from volunteer_api.activities.schemas import Goals, OutcomeSum
+from volunteer_api.activities.schemas import Goals
 from volunteer_api.core.periods import FIRST_YEAR, MonthField, RunningPeriodField
 from volunteer_api.core.schema import (
     Choice,
@@ -18,6 +18,7 @@ from volunteer_api.core.schema import (
     Id,
     Moment,
     Nested,
+    Number,
     PageQuery,
     Schema,
     Text,
@@ -394,6 +395,34 @@ class RuleTexts(Schema):
 class ProgressRule(Schema):
     texts = Nested(RuleTexts, required=True)
     attendances_for_held_shift = Count(required=True)
+
+
+class OutcomeFilter(Schema):
+    """Which completed activities; the days are local, both included, of their completion."""
+
+    organization_id = Id(metadata={"description": "Of this organization or of one below it."})
+    campaign_id = Id()
+    category = Choice(Category)
+    first_day = Day(data_key="from")
+    last_day = Day(data_key="to")
+
+    @validates_schema
+    def in_order(self, data: dict[str, Any], **_options: Any) -> None:
+        if data.get("first_day") and data.get("last_day") and data["first_day"] > data["last_day"]:
+            raise fault("ends_before_it_starts", "It ends before it starts.", "to")
+
+
+class OutcomeSum(Schema):
+    kind = Text(required=True)
+    unit = Text(required=True)
+    quantity = Number(required=True)
+    activity_count = Count(required=True)
+
+
+class OutcomeSums(Schema):
+    """The hundred outcomes with the most activities behind them; quantities of one kind and unit are added up."""
+
+    items = fields.List(fields.Nested(OutcomeSum), required=True)
 
 
 class ProgressRead(Schema):

@@ -116,9 +116,10 @@ def hold(sign_up_id: UUID, *, also: Collection[UUID] = ()) -> Held:
 
 
 def hold_people(shift_ids: Sequence[UUID]) -> None:
-    """Wait for all who have a place in these shifts or wait for one, where they are to come, and hold them.
+    """Wait for all who have a place in these shifts or wait for one, where they are not over, and hold them.
 
-    Those who come after the look are tried once the shifts are held.
+    Whom a change sets free may have waited elsewhere for just that, also in a shift that is under way. Those who come
+    after the look are tried once the shifts are held: nobody is passed over, but the unit runs again.
     """
     people = queries.people_of(shift_ids, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
     if people:

@@ -163,14 +163,14 @@ def active_in(shift_ids: Collection[UUID]) -> list[SignUp]:
 
 
 def people_of(shift_ids: Collection[UUID], *states: SignUpState) -> set[UUID]:
-    """Who has a sign-up in one of the states for one of these shifts that has not begun."""
+    """Who has a sign-up in one of the states for one of these shifts that is not over."""
     statement = (
         select(SignUp.volunteer_id)
         .join(Shift, Shift.id == SignUp.shift_id)
         .where(
             among(SignUp.shift_id, shift_ids),
             SignUp.state.in_(states),
-            Shift.starts_at > clock.now(),
+            Shift.ends_at > clock.now(),
             Shift.canceled_at.is_(None),
         )
     )
