@@ -98,24 +98,22 @@ def test_up_down_up_with_rows(empty_app: Flask) -> None:
     unit_of(empty_app)(lambda: make_volunteer(name="李大爷"))
 
 
-@pytest.mark.parametrize("empty_app", DATABASES if HUNT else ["postgresql"], indirect=True)
-def test_each_step_can_be_taken_back_with_rows(empty_app: Flask) -> None:
+@pytest.mark.parametrize("own_app", DATABASES if HUNT else ["postgresql"], indirect=True)
+def test_each_step_can_be_taken_back_with_rows(own_app: Flask) -> None:
     versions = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
-    migrate(empty_app)
-    unit_of(empty_app)(lambda: make_volunteer(name="王大妈"))
+    unit_of(own_app)(lambda: make_volunteer(name="王大妈"))
     for earlier in reversed(versions[:-1]):
-        migrate(empty_app, earlier, down=True)
-        migrate(empty_app, "+1")
-        migrate(empty_app, earlier, down=True)
-    migrate(empty_app)
-    with empty_app.app_context():
+        # But for the first, two steps: what was put up again, and the next one.
+        migrate(own_app, earlier, down=True)
+        migrate(own_app, "+1")
+    migrate(own_app)
+    with own_app.app_context():
         flask_migrate.check(directory=str(MIGRATIONS))
 
 
-def test_places_that_nobody_consented_to_are_forgotten(empty_app: Flask) -> None:
+def test_places_that_nobody_consented_to_are_forgotten(own_app: Flask) -> None:
     """Of a database of an earlier release: coordinates, the evidence's place, and those of several taps."""
-    migrate(empty_app)
-    run = unit_of(empty_app)
+    run = unit_of(own_app)
 
     def attended() -> tuple[Any, Any]:
         scene = make_scene(starts_at=soon())
@@ -131,8 +129,8 @@ def test_places_that_nobody_consented_to_are_forgotten(empty_app: Flask) -> None
     # As a release left it that did not ask for the consent.
     gone = update(Consent).where(Consent.volunteer_id == silent).values(withdrawn_at=clock.now())
     run(lambda: db.session.execute(gone))
-    migrate(empty_app, "2026_11_28_7_stock", down=True)
-    migrate(empty_app)
+    migrate(own_app, "2026_11_28_7_stock", down=True)
+    migrate(own_app)
     rows = {row.volunteer_id: row for row in run(lambda: db.session.scalars(select(Attendance)).all())}
     assert rows[asked].check_in_latitude == NEAR["lat"]
     assert rows[asked].check_in_evidence["place"] == NEAR
@@ -145,9 +143,9 @@ def test_places_that_nobody_consented_to_are_forgotten(empty_app: Flask) -> None
         assert {"place", "accuracy_m"}.isdisjoint(tap["evidence"])
 
 
-def test_kept_growth_goes_and_what_else_is_kept_stays(empty_app: Flask) -> None:
+def test_kept_growth_goes_and_what_else_is_kept_stays(own_app: Flask) -> None:
     """Of a release before it has another form, and one before that does not know it."""
-    run = unit_of(empty_app)
+    run = unit_of(own_app)
 
     def want() -> None:
         sums.forget()
@@ -161,7 +159,6 @@ def test_kept_growth_goes_and_what_else_is_kept_stays(empty_app: Flask) -> None:
     def left() -> tuple[int, dict[str, list[Any]]]:
         return len(db.session.execute(text("SELECT id FROM ranking_kept")).all()), rows_folded()
 
-    migrate(empty_app)
     with clock.at(RANKED_AT):
         office_id = run(serve_office)
         run(folding.rebuild)
@@ -170,8 +167,8 @@ def test_kept_growth_goes_and_what_else_is_kept_stays(empty_app: Flask) -> None:
         number, everything = run(left)
         assert number == 3
         for version in ("2026_11_30_9_members", "2026_11_30_7_kept"):
-            migrate(empty_app, version, down=True)
-            migrate(empty_app)
+            migrate(own_app, version, down=True)
+            migrate(own_app)
             run(folding.fold)
             number, rows = run(left)
             assert number == 1

@@ -433,7 +433,11 @@ def test_gunicorn_alone_refuses_it_too(tmp_path: Path) -> None:
     assert "PUBLIC_BASE_URL must be set" in told
 
 
-def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(tmp_path: Path) -> None:
+def test_the_next_start_finds_its_data_and_killed_workers_are_started_again(
+    tmp_path: Path, databases: Databases
+) -> None:
+    # As the fixture `folder`: a first start of all on an empty folder is that of tests/test_readme.py.
+    Path(str(make_url(databases.sqlite()).database)).rename(tmp_path / "volunteer.db")
     first = serve(tmp_path, WEB_WORKERS="2")
     # The supervisor, gunicorn's two workers with their master, our worker.
     until(lambda: len(processes_of(first.process.pid)) == 5)

@@ -24,6 +24,7 @@ from volunteer_api.core.tasks import BACKUP, TaskRun, note_run, run_task, sweep
 from volunteer_api.core.unit_of_work import Rerun, run_unit
 from volunteer_api.notifications import service as notifications
 from volunteer_api.notifications.models import Notification
+from volunteer_api.rankings.tasks import FOLD
 
 TOKEN = "a-token-for-tests-that-is-longer-than-thirty-two"
 
@@ -102,12 +103,13 @@ def test_it_is_not_for_the_public(
         assert answer.headers["WWW-Authenticate"].startswith("Bearer")
 
 
-def test_the_database_tells_what_waits(app: Flask, unit: Any) -> None:
+def test_the_database_tells_what_waits(app: Flask, unit: Any, core_tasks: None) -> None:
     before = told(app)
     assert before["volunteer_database_up"] == 1
     assert before["volunteer_notifications_waiting"] == before["volunteer_attendances_held"] == 0
     assert not [name for name in before if name.endswith("_timestamp_seconds")]
     sweep(app)
+    run_task(app, FOLD)
     volunteer = make_volunteer()
     now = clock.now()
     unit(lambda: note_run(BACKUP, now))
