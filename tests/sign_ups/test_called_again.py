@@ -198,3 +198,15 @@ def test_who_was_busy_is_called_at_once_when_the_other_shift_is_canceled(unit: A
     assert row(unit, my_id).state == "waitlisted"
     unit(lambda: shifts.cancel_shift(db.session.get_one(Shift, other.shift_id), reason="下雨"))
     assert row(unit, my_id).state == "confirmed"
+
+
+@pytest.mark.both_databases
+def test_a_place_beside_which_somebody_busy_waits_is_found_as_free(client: Any, unit: Any) -> None:
+    """The page of the shift says `confirmed` to a newcomer; a list of what has a free place says no less."""
+    made, (waiting,), _ = beside_a_place(unit)
+    know(unit, waiting, [])
+    newcomer = unit(lambda: make_person(skills=AID))
+    assert shown(client, newcomer, made) == "confirmed"
+    found = client.as_(newcomer).get("/activities?free=true").get_json()["items"]
+    assert [one["id"] for one in found] == [str(made.id)]
+    assert client.as_(newcomer).get("/activities?free=false").get_json()["items"] == []

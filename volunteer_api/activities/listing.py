@@ -2,7 +2,7 @@
 
 from collections import namedtuple
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -334,9 +334,13 @@ def _summary(listed: Any, shifts: list[dict[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def open_for_sign_up(times: Times) -> ColumnElement[bool]:
-    """That an activity is published and has a shift that takes somebody else now, on the days asked for if any are."""
-    return and_(PUBLISHED, _has_shift([*takes_somebody(times.now, times.closes), *_on_days(times)]))
+def open_for_sign_up(times: Times, *, in_free_place: bool = False) -> ColumnElement[bool]:
+    """That an activity is published and has a shift that takes somebody else now, on the days asked for if any are.
+
+    `in_free_place` is as `takes_somebody` has it.
+    """
+    shift = takes_somebody(times.now, times.closes, in_free_place=in_free_place)
+    return and_(PUBLISHED, _has_shift([*shift, *_on_days(times)]))
 
 
 def is_coming(times: Times) -> ColumnElement[bool]:
@@ -374,11 +378,9 @@ def _filters(shape: Shape, times: Times) -> list[ColumnElement[bool]]:
         found.append(_held_by(bindparam("organization_id", type_=Uuid())))
     if shape.times & {"first", "last"}:
         found.append(_has_shift(_shift_in_question(times)))
-    # No shift starts later than never, so none counts that takes somebody on its waitlist alone.
-    places = replace(times, closes=literal(NEVER, UtcDateTime()))
-    for wanted, when in ((shape.open_for_sign_up, times), (shape.has_places, places)):
+    for wanted, in_free_place in ((shape.open_for_sign_up, False), (shape.has_places, True)):
         if wanted is not None:
-            is_open = open_for_sign_up(when)
+            is_open = open_for_sign_up(times, in_free_place=in_free_place)
             found.append(is_open if wanted else ~is_open)
     return found
 

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Select,
     String,
     Uuid,
+    and_,
     bindparam,
     case,
     cast,
@@ -347,11 +348,13 @@ def last_promotion(now: datetime) -> datetime:
     return now + timedelta(minutes=rules().promotion_closes_minutes)
 
 
-def takes_somebody(now: Any, closes: Any) -> list[ColumnElement[bool]]:
+def takes_somebody(now: Any, closes: Any, *, in_free_place: bool = False) -> list[ColumnElement[bool]]:
     """The judgment of a sign-up in SQL, as far as it does not depend on who asks; `closes` is `last_promotion`.
 
-    Both may be parameters that will hold these moments.
+    Both may be parameters that will hold these moments. `in_free_place`: not on the waitlist alone.
     """
+    # While free places promote, whoever still waits beside one can't have it.
+    free = [Shift.confirmed_count < Shift.capacity] if in_free_place else []
     return [
         Activity.sign_up_mode != SignUpMode.INVITATION,
         Shift.activity_id == Activity.id,
@@ -360,7 +363,7 @@ def takes_somebody(now: Any, closes: Any) -> list[ColumnElement[bool]]:
         or_(Shift.sign_up_closes_at.is_(None), Shift.sign_up_closes_at > now),
         or_(
             Shift.capacity.is_(None),
-            Shift.starts_at > closes,
+            and_(Shift.starts_at > closes, *free),
             Shift.confirmed_count + Shift.waitlisted_count - _cannot_have_one() < Shift.capacity,
         ),
     ]
