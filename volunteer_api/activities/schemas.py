@@ -323,8 +323,9 @@ class ActivityFilter(PageQuery, NearQuery):
     q = Text(
         max_length=100,
         metadata={
-            "description": "Up to five words, each a part of the title, the place's name, the name of organization, "
-            "team or campaign, or the beginning of the description; or the title's pinyin or initials."
+            "description": "Up to ten words, each a part of the title, the place's name, the name of organization, "
+            "team or campaign, or the beginning of the description; or the title's pinyin or initials. Spaces and "
+            "punctuation part the words of what is looked for, and count nowhere else."
         },
     )
 
