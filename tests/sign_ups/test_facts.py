@@ -1,6 +1,6 @@
 """What is read of the caller with the shifts that are shown is what a statement of its own would read."""
 
-from datetime import date, timedelta
+from datetime import date, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -34,7 +34,8 @@ def test_they_are_the_same(unit: Any) -> None:
         member = db.session.get_one(Volunteer, scene.member_id)
         member.birth_date, member.skills = date(2011, 2, 28), ["理发", '引号"和\\', "😀"]
         member.guardian_contact = b"sealed"
-        start = clock.now() + timedelta(days=3)
+        # By day: at night no minor takes part.
+        start = clock.at_local(clock.today() + timedelta(days=3), time(9))
         for number, mode in enumerate(("open", "approval", "open")):
             times = {"starts_at": start + timedelta(days=number), "ends_at": start + timedelta(days=number, hours=2)}
             roles = [{"name": "急救", "capacity": 1}] if number == 2 else []
