@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import update
 
-from tests.activities.factories import make_activity, make_scene, make_volunteers
+from tests.activities.factories import MadeActivity, make_activity, make_scene, make_volunteers
 from tests.activities.test_endpoints import body_of, text_of
 from tests.files.factories import picture, send
 from volunteer_api.activities import copies
@@ -25,6 +25,14 @@ from volunteer_api.teams.service import create_team
 
 Unit = Callable[[Callable[[], Any]], Any]
 HOUR = timedelta(hours=1)
+
+
+def make_begun(unit: Unit) -> MadeActivity:
+    """An activity whose shift has begun an hour ago; it was published before."""
+    start = clock.now() - HOUR
+    with clock.at(start - HOUR):
+        made: MadeActivity = unit(lambda: make_activity(starts_at=start))
+    return made
 
 
 def fill(unit: Unit, shift_id: Any, count: int) -> list[Any]:
@@ -592,9 +600,7 @@ def test_a_second_tap_adds_no_second_shift(client: Any, unit: Unit) -> None:
 @pytest.mark.both_databases
 def test_a_quantity_is_no_larger_than_sums_can_hold(client: Any, unit: Unit) -> None:
     """A hundred thousand activities, each with fifty of the most of one kind, add up to what a database can hold."""
-    start = clock.now() - HOUR
-    with clock.at(start - HOUR):
-        made = unit(lambda: make_activity(starts_at=start))
+    made = make_begun(unit)
     organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/completion"
     most = {"kind": "leaflets", "quantity": 1e9, "unit": "piece"}
     refused = organizer.post(path, json={"outcomes": [most, most | {"quantity": 1e9 + 1}]})
@@ -605,9 +611,7 @@ def test_a_quantity_is_no_larger_than_sums_can_hold(client: Any, unit: Unit) -> 
 
 
 def test_outcomes_are_corrected_and_the_log_keeps_what_was_said(client: Any, unit: Unit) -> None:
-    start = clock.now() - HOUR
-    with clock.at(start - HOUR):
-        made = unit(lambda: make_activity(starts_at=start))
+    made = make_begun(unit)
     organizer, path = client.as_(made.scene.organizer_id), f"/activities/{made.id}/outcomes"
     river = {"kind": "river_cleaned", "quantity": 3500123.5, "unit": "m"}
     version = organizer.get(f"/activities/{made.id}").get_json()["version"]

@@ -265,6 +265,6 @@ def test_a_movement_costs_few_statements(client: Any, depot: Depot, item: UUID, 
     manager.post(path, json=body_of(item, 5), key="one")
     with statements() as sent:
         manager.post(path, json=body_of(item, 1, kind="issue"), key="two")
-    # Key, session, station and grants; lock, items, recalls, lots, later days; then the balance, the order, the
+    # Session with key, station and grants; lock, items, recalls, lots, later days; then the balance, the order, the
     # number, the document, the entries, the mark that compliance looks again, the document read, and the key.
     assert len(sent) == 15

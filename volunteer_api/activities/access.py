@@ -252,7 +252,5 @@ def _seen_shift(*, by_whom: bool) -> Select[Shift, Activity]:
 def seen_shift(principal: Principal | None, shift_id: UUID) -> tuple[Shift, Activity]:
     """The shift and its activity, for whoever sees that one. Raises NotFound (404)."""
     asked = {"shift_id": shift_id, "caller_id": principal.volunteer_id if principal is not None else None}
-    found = db.session.execute(_seen_shift(by_whom=principal is not None), asked).one_or_none()
-    if found is None:
-        raise NotFound()
+    found = _found(db.session.execute(_seen_shift(by_whom=principal is not None), asked).one_or_none())
     return found.Shift, found.Activity

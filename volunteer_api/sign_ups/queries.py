@@ -281,8 +281,12 @@ def taken_among(shift_ids: Sequence[UUID]) -> set[UUID]:
 
 def next_position(shift_id: UUID) -> int:
     """The end of the waitlist; unique as long as the shift is held."""
-    last = db.session.scalar(select(func.max(SignUp.position)).where(SignUp.shift_id == shift_id))
-    return (last or 0) + 1
+    return db.session.scalars(select(_end_of_line(shift_id))).one()
+
+
+def _end_of_line(shift_id: Any) -> ColumnElement[int]:
+    last = select(func.max(SignUp.position)).where(SignUp.shift_id == shift_id)
+    return func.coalesce(last.scalar_subquery(), 0) + 1
 
 
 def add_sign_up(values: Mapping[str, Any]) -> SignUp:
@@ -296,8 +300,7 @@ def add_sign_up(values: Mapping[str, Any]) -> SignUp:
 def _added() -> ExecutableReturnsRows:
     # Built once, and one statement with the position: while it runs, a crowd waits for the shift.
     waits_for = bindparam("waits_for", type_=Uuid())
-    last = select(func.max(SignUp.position)).where(SignUp.shift_id == waits_for).scalar_subquery()
-    position = case((waits_for.is_not(None), func.coalesce(last, 0) + 1))
+    position = case((waits_for.is_not(None), _end_of_line(waits_for)))
     table: Table = SignUp.__table__  # type: ignore[assignment]  # SQLAlchemy types it as any FROM clause
     return select(SignUp).from_statement(insert(table).values(position=position).returning(table))
 
