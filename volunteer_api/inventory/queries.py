@@ -33,6 +33,9 @@ from volunteer_api.inventory.models import (
 from volunteer_api.organizations.models import Organization, PathMember
 from volunteer_api.stations.models import Station
 
+# Made once, for every document that is shown.
+Reversal = aliased(Movement)
+
 
 @dataclass(frozen=True)
 class StockRow:
@@ -240,7 +243,6 @@ def has_documents(station_id: UUID) -> bool:
 
 def read_movement(movement_id: UUID) -> Document:
     """A movement that exists, with its entries in their order. One statement."""
-    reversal = aliased(Movement)
     rows = db.session.execute(
         _entries()
         .add_columns(
@@ -248,9 +250,9 @@ def read_movement(movement_id: UUID) -> Document:
             Movement.counterparty,
             Movement.witness,
             Movement.reverses_id,
-            reversal.id.label("reversed_by_id"),
+            Reversal.id.label("reversed_by_id"),
         )
-        .outerjoin(reversal, reversal.reverses_id == Movement.id)
+        .outerjoin(Reversal, Reversal.reverses_id == Movement.id)
         .where(Movement.id == movement_id)
         .order_by(StockEntry.sequence)
     ).all()

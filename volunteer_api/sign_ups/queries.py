@@ -37,6 +37,9 @@ from volunteer_api.core.statements import among, among_given
 from volunteer_api.sign_ups.models import ACTIVE_SIGN_UPS, PLACELESS, SignUp, SignUpState
 from volunteer_api.teams.models import Membership, MembershipState
 
+# Made once, for every place that is given back.
+Left = aliased(SignUp)
+
 
 def lock_volunteer(volunteer_id: UUID) -> None:
     """Hold the volunteer until the unit ends."""
@@ -254,15 +257,14 @@ def waits_freed_by(shift_ids: Sequence[UUID], volunteer_id: UUID | None = None) 
     Also those that are full, or at another time: another unit may be giving a place back, or moving the shift, and had
     seen this volunteer as busy. More are held than must be, and each of them is looked at again.
     """
-    left = aliased(SignUp)
     statement = (
         select(Shift.id)
         .distinct()
         .join(SignUp, SignUp.shift_id == Shift.id)
-        .join(left, left.volunteer_id == SignUp.volunteer_id)
+        .join(Left, Left.volunteer_id == SignUp.volunteer_id)
         .where(
-            left.shift_id.in_(shift_ids),
-            left.state == SignUpState.CONFIRMED,
+            Left.shift_id.in_(shift_ids),
+            Left.state == SignUpState.CONFIRMED,
             SignUp.state == SignUpState.WAITLISTED,
             Shift.canceled_at.is_(None),
             Shift.starts_at > clock.now(),
