@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from pypinyin import Style, lazy_pinyin
 from sqlalchemy import text
 from sqlalchemy.dialects import postgresql, sqlite
 
@@ -90,3 +91,17 @@ def test_a_search_by_initials_uses_the_indexes(unit: Unit, app: Any) -> None:
     assert "ix_divisions_initials" in shown
     assert "ix_divisions_pinyin" in shown
     assert "Seq Scan" not in shown
+
+
+@pytest.mark.parametrize("name", ["A座3号楼", "重庆ABC重", "a啊b", "嗯欸", "①栋 2", "Émile", "  ", "ａ楼", "𠀀好"])
+def test_initials_are_as_the_library_reads_them(name: str) -> None:
+    assert spelled(name).initials == first_letters(name)
+
+
+def test_initials_of_the_city_are_as_the_library_reads_them() -> None:
+    names = {row["name"] or "" for row in city_rows()}
+    assert [name for name in names if spelled(name).initials != first_letters(name)] == []
+
+
+def first_letters(name: str) -> str:
+    return "".join("".join(lazy_pinyin(name, style=Style.FIRST_LETTER)).split()).lower()
