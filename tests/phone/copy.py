@@ -9,8 +9,6 @@ from sqlalchemy import text
 from tests.servers import until
 from volunteer_api.core.database import db
 
-PATIENCE_SECONDS = 20
-
 
 @dataclass
 class Copy:
@@ -69,7 +67,7 @@ class Copy:
                 text("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
             ).scalar_one()
             over = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint >= :begun")
-            until(lambda: connection.execute(over, {"begun": begun}).scalar_one(), PATIENCE_SECONDS)
+            until(lambda: connection.execute(over, {"begun": begun}).scalar_one())
 
     def of(self, kind: str) -> list[Any]:
         """The rows of a type."""

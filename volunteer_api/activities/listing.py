@@ -50,6 +50,7 @@ from volunteer_api.core.access import Principal
 from volunteer_api.core.database import UtcDateTime, db
 from volunteer_api.core.nearby import WANTED, Nearest, distance_to, meters
 from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Narrow, Page, Wanted, cursor_values, page
+from volunteer_api.core.prepared import all_rows
 from volunteer_api.core.statements import among_given, kept_with_statement
 from volunteer_api.core.tokens import learn_session, session_is_open, session_values
 from volunteer_api.organizations.queries import path_ids_under, subtree_ids
@@ -166,7 +167,7 @@ class Soonest:
         return wanted.unless_gone(list(once.values()), len(found) + len(rest), lambda: wanted.statement)
 
     def _rows(self, statement: Rows, wanted: Wanted, count: int) -> Sequence[Row[Any]]:
-        return db.session.connection().execute(statement, {**wanted.values, "rows_wanted": count}).all()
+        return all_rows(db.session.connection(), statement, {**wanted.values, "rows_wanted": count})
 
 
 @kept_with_statement
@@ -303,7 +304,7 @@ def summaries_of(
     They are ones that the caller may see.
     """
     connection = db.session.connection()
-    rows = connection.execute(_rows_of(connection.dialect.name), {"activity_ids": activity_ids}).all()
+    rows = all_rows(connection, _rows_of(connection.dialect.name), {"activity_ids": activity_ids})
     return summaries(rows, caller_id, now, preferred)
 
 

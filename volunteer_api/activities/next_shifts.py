@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, fu
 from volunteer_api.activities.models import Shift
 from volunteer_api.activities.prospects import caller_facts, facts_values
 from volunteer_api.core.database import db
+from volunteer_api.core.prepared import all_rows
 from volunteer_api.core.statements import among_given
 
 SHIFTS_IN_A_LIST = 10
@@ -80,7 +81,7 @@ def shifts_for_list(
     statement = _next_shifts(
         connection.dialect.name, frozenset(preferred.days), free_first=preferred.free, for_caller=caller_id is not None
     )
-    found = connection.execute(statement, values).all()
+    found = all_rows(connection, statement, values)
     for *members, _ in found:
         shift = ListedShift._make(members)
         shifts[shift.activity_id].append(shift)

@@ -17,6 +17,7 @@ from sqlalchemy import BindParameter, ColumnElement, Integer, Row, Select, SQLCo
 
 from volunteer_api.core.database import db
 from volunteer_api.core.keys import derive_key, secrets_known
+from volunteer_api.core.prepared import all_rows
 from volunteer_api.core.problems import InvalidCursor
 from volunteer_api.core.statements import kept_with_statement
 
@@ -102,8 +103,10 @@ def page(
 
     def first_rows(of: Select[*tuple[Any, ...]], more: Mapping[str, Any]) -> Sequence[Row[Any]]:
         # Of columns the session would make nothing else.
-        reader = db.session.connection() if _is_of_columns(statement) else db.session
-        return reader.execute(_in_order(of, tuple(keys)), {**values, **more, "page_rows": limit + 1}).all()
+        asked, given = _in_order(of, tuple(keys)), {**values, **more, "page_rows": limit + 1}
+        if _is_of_columns(statement):
+            return all_rows(db.session.connection(), asked, given)
+        return db.session.execute(asked, given).all()
 
     found = first_rows(statement, {}) if narrow is None else narrow(Wanted(statement, limit + 1, values, first_rows))
     rows = [row[0] if len(row) == 1 else row for row in found]

@@ -16,6 +16,7 @@ from volunteer_api.config import Settings
 from volunteer_api.core import clock, keyring
 from volunteer_api.core.access import Access, Principal
 from volunteer_api.core.database import db
+from volunteer_api.core.prepared import all_rows
 from volunteer_api.core.problems import Problem, SessionEnded, TokenExpired, TokenInvalid, Unauthorized, render
 from volunteer_api.core.schema import UUID_TEXT
 from volunteer_api.core.settings import settings as present_settings
@@ -124,8 +125,8 @@ def require_open_session(principal: Principal) -> None:
     if g.pop("open_session", None) == principal.session_id:
         return
     # Past the session's own machinery: this is asked on every call.
-    asked = _asked(session_is_open())
-    if not db.session.connection().execute(asked, session_values(principal)).scalar_one():
+    [[is_open]] = all_rows(db.session.connection(), _asked(session_is_open()), session_values(principal))
+    if not is_open:
         raise SessionEnded()
 
 
