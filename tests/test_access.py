@@ -1,5 +1,6 @@
 """Every operation, called by everybody: the access matrix is what the application does, and it has no gap."""
 
+import copy
 import io
 import re
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from tests.access_scene import ACTORS, CODE, PASSES, Call, Entry, World, rows_of
 from tests.access_table import render
 from tests.conftest import ApiClient, Backend, clean, database_for
 from tests.factories import unit_of
+from tests.servers import Snapshot
 from volunteer_api.attendance.schemas import SentOperation
 from volunteer_api.core import ids
 from volunteer_api.core.access import Access
@@ -85,12 +87,12 @@ def operation_of(row: str) -> str:
 class Stage:
     """A world and phones for everybody in it."""
 
-    def __init__(self, app: Flask, client: Any, unit: Unit, capsys: pytest.CaptureFixture[str], row: str) -> None:
-        self.app, self.unit, self.capsys = app, unit, capsys
+    def __init__(self, app: Flask, world: World, capsys: pytest.CaptureFixture[str], row: str) -> None:
+        self.app, self.world, self.capsys = app, world, capsys
+        self.unit: Unit = unit_of(app)
         self.operation = operation_of(row)
         self.entry: Entry = MATRIX[row]
-        self.world: World = unit(World)
-        self.clients = {"anonymous": client}
+        self.clients: dict[str, ApiClient] = {"anonymous": ApiClient(app)}
 
     def client_of(self, actor: str) -> Any:
         """The actor's phone."""
@@ -140,11 +142,35 @@ def with_codes(value: Any, codes: dict[str, str]) -> Any:
     return codes.get(value, value) if isinstance(value, str) else value
 
 
+@pytest.fixture(scope="module")
+def worlds(backends: Callable[[str], Backend]) -> Callable[[str], World]:
+    """Fresh worlds by the name of their database: to build one takes as long as half of the calls in it."""
+    made: dict[str, tuple[World, Snapshot]] = {}
+
+    def get(name: str) -> World:
+        backend = backends(name)
+        if name in made:
+            made[name][1].restore()
+        else:
+            world: World = unit_of(backend.app)(World)
+            made[name] = world, Snapshot(backend.sweeper)
+        # What one call makes of it is not there for the next.
+        return copy.copy(made[name][0])
+
+    return get
+
+
 @pytest.fixture
-def stage(backends: Callable[[str], Backend], capsys: pytest.CaptureFixture[str], row: str) -> Iterator[Stage]:
+def stage(
+    backends: Callable[[str], Backend],
+    worlds: Callable[[str], World],
+    capsys: pytest.CaptureFixture[str],
+    row: str,
+) -> Iterator[Stage]:
     """On one of the databases: who may is decided by the same statements on both, and features' own tests try both."""
-    with clean(backends(database_for(row))) as app:
-        yield Stage(app, ApiClient(app), unit_of(app), capsys, row)
+    database = database_for(row)
+    with clean(backends(database)) as app:
+        yield Stage(app, worlds(database), capsys, row)
 
 
 def test_every_operation_is_in_the_matrix(app: Flask) -> None:

@@ -42,9 +42,8 @@ OPERATIONS = [
 # As the contract has it.
 KEY = re.compile(r"[\x21-\x7e]{1,64}")
 # What schemathesis tries five of, at every place: half of all requests were the same classes of fields, once more
-# refusing the same five values. Of these each place gets its share, another operation's place the others.
+# refusing the same five values. Of these each place gets one, another operation's place the others.
 MANY = frozenset({CoverageScenario.INCORRECT_TYPE, CoverageScenario.UNSPECIFIED_HTTP_METHOD})
-SHARE = 2
 # Framing limits that no JSON Schema can state (413), and a client that never sends what it was told to.
 CHECKS = [
     not_a_server_error,
@@ -210,7 +209,7 @@ def bearer(operation: str, contract: Any, backends: Callable[[str], Backend]) ->
 
 
 def dealt_of(cases: Sequence[Any], operation: str) -> list[Any]:
-    """Of the cases that are MANY at one place a SHARE, and all others; HUNT=1 tries all."""
+    """Of the cases that are MANY at one place a single one, and all others; HUNT=1 tries all."""
     places = defaultdict[tuple[str, ...], list[Any]](list)
     for case in cases:
         phase = case.meta.phase.data
@@ -219,9 +218,8 @@ def dealt_of(cases: Sequence[Any], operation: str) -> list[Any]:
             places[scenario, str(phase.parameter_location), str(phase.parameter), place].append(case)
     spared = set[int]()
     for place, many in places.items():
-        first = zlib.crc32(f"{operation} {place}".encode())
-        dealt = {(first + number) % len(many) for number in range(SHARE)}
-        spared |= {id(case) for number, case in enumerate(many) if number not in dealt}
+        dealt = zlib.crc32(f"{operation} {place}".encode()) % len(many)
+        spared |= {id(case) for number, case in enumerate(many) if number != dealt}
     return [case for case in cases if HUNT or id(case) not in spared]
 
 
