@@ -141,6 +141,9 @@ def test_a_trusted_proxys_id_is_kept(app: Flask, change_settings: Callable[..., 
         ("resident 11010519491231002X!", "resident [hidden]!"),
         ("4104031234567890123456", "4104031234567890123456"),
         ("took 1380 ms", "took 1380 ms"),
+        ("of 01a222a7a12b770192986941015264c1", "of 01a222a7a12b770192986941015264c1"),
+        ("of 01a222a7-a12b-7701-9298-a13800000005", "of 01a222a7-a12b-7701-9298-a13800000005"),
+        ("a13800000005, 01a222a7a12b13800000005", "a[hidden], 01a222a7a12b[hidden]"),
     ],
 )
 def test_the_log_knows_nobody(text: str, hidden: str) -> None:
