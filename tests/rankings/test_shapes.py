@@ -1,5 +1,6 @@
 """Which questions share their SQL."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -33,6 +34,27 @@ def test_questions_share_their_sql_and_no_value(unit: Callable[..., Any], metric
         # Nothing of the question that was first is left in it.
         fixed = select(bases.placed(one)).compile(db.engine).params.values()
         assert not [value for value in values_of(one).values() if value in fixed]
+
+    unit(look)
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("subject", [Subject.ORGANIZATION, Subject.TEAM, Subject.STATION])
+@pytest.mark.parametrize("metric", Metric)
+def test_the_shared_sql_is_that_of_each_question(unit: Callable[..., Any], subject: Subject, metric: Metric) -> None:
+    """To the letter, but for what the parameters are called: so no plan depends on how it was built."""
+    plain = Question(subject, metric, NOW)
+    whole = replace(plain, scope=UUID(int=1), category="traffic_guidance", campaign_id=UUID(int=2), **NOVEMBER)
+
+    def sql(rows: Any) -> str:
+        told = select(rows).compile(db.engine, compile_kwargs={"render_postcompile": True})
+        return re.sub(r"%\(\w+\)s", "?", str(told))
+
+    def look() -> None:
+        for question in (plain, whole, replace(whole, first=date(2026, 11, 2)), replace(whole, last=None)):
+            assert sql(queries.ranked(question)) == sql(queries._ranked(question))
+            total, each = queries.scope_total(question), queries._scope_total(question)
+            assert sql(total.subquery("total")) == sql(each.subquery("total"))
 
     unit(look)
 

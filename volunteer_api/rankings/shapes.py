@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import bindparam
+from sqlalchemy import String, bindparam
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -60,7 +60,8 @@ class Shape:
             **asked,
             tiles=tiles,
             span=(parameters["span_unit"], parameters["span_start"]) if "span_unit" in parameters else None,
-            kinds={kind: parameters[f"kind_{kind}"] for kind in KINDS},
+            # In an IN of several, nothing tells their type.
+            kinds={kind: bindparam(f"{self.prefix}kind_{kind}", type_=String()) for kind in KINDS},
         )
 
 
