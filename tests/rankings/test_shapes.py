@@ -22,7 +22,7 @@ NOVEMBER = {"first": date(2026, 11, 1), "last": date(2026, 11, 30)}
 OCTOBER = {"first": date(2026, 10, 1), "last": date(2026, 10, 31)}
 
 
-@pytest.mark.both_databases
+@pytest.mark.either_database
 @pytest.mark.parametrize("metric", Metric)
 def test_questions_share_their_sql_and_no_value(unit: Callable[..., Any], metric: Metric) -> None:
     one = Question(Subject.ORGANIZATION, metric, NOW, scope=UUID(int=1), category="traffic_guidance", **NOVEMBER)
@@ -38,7 +38,7 @@ def test_questions_share_their_sql_and_no_value(unit: Callable[..., Any], metric
     unit(look)
 
 
-@pytest.mark.both_databases
+@pytest.mark.either_database
 @pytest.mark.parametrize("subject", [Subject.ORGANIZATION, Subject.TEAM, Subject.STATION])
 @pytest.mark.parametrize("metric", Metric)
 def test_the_shared_sql_is_that_of_each_question(unit: Callable[..., Any], subject: Subject, metric: Metric) -> None:
