@@ -41,6 +41,7 @@ from volunteer_api.rankings.models import (
     RankingSum,
 )
 from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.shapes import values_of
 
 pytestmark = pytest.mark.both_databases
 
@@ -222,9 +223,9 @@ def answer(question: Question, people: Sequence[UUID]) -> Any:
             rows = db.session.execute(volunteers.standing(question, one))
             found.append(sorted(tuple(row) for row in rows))
         return found
-    ranked = queries.ranked(question)
-    rows = [tuple(row) for row in db.session.execute(select(ranked).order_by(ranked.c.id))]
-    total = db.session.execute(queries.scope_total(question)).one() if question.scope is not None else ()
+    ranked, values = queries.ranked(question), values_of(question)
+    rows = [tuple(row) for row in db.session.execute(select(ranked).order_by(ranked.c.id), values)]
+    total = db.session.execute(queries.scope_total(question), values).one() if question.scope is not None else ()
     return rows, tuple(total), by_day.values_by_day(question)
 
 
@@ -424,7 +425,7 @@ def test_a_shift_that_runs_keeps_one_mark_and_is_held_by_time_alone(unit: Callab
 
     def total() -> int:
         question = Question(Subject.ORGANIZATION, Metric.VOLUNTEER_COUNT, clock.now(), scope=center_id)
-        return int(db.session.execute(queries.scope_total(question)).one().value)
+        return int(db.session.execute(queries.scope_total(question), values_of(question)).one().value)
 
     assert unit(total) == 0
     with clock.at(now + timedelta(hours=1)):
@@ -471,7 +472,7 @@ def test_writers_folds_and_readers_at_once(
 
     def totals() -> list[int]:
         questions = [Question(Subject.ORGANIZATION, metric, clock.now(), scope=center_id) for metric in Metric]
-        return [int(db.session.execute(queries.scope_total(one)).one().value) for one in questions]
+        return [int(db.session.execute(queries.scope_total(one), values_of(one)).one().value) for one in questions]
 
     def work(number: int) -> list[list[int]]:
         unit = unit_of(postgresql_app)

@@ -26,6 +26,7 @@ from volunteer_api.rankings import folding, headcounts, locking, people_folding,
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.models import RankingMark, RankingPresence, RankingRule, RankingShift
 from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.shapes import values_of
 
 pytestmark = pytest.mark.both_databases
 
@@ -83,7 +84,9 @@ def test_a_change_that_began_before_anybody_attended_is_not_lost(
             postgresql_unit(folding.fold)
             editor.commit()
         question = Question(Subject.ORGANIZATION, Metric.ATTENDANCE_COUNT, clock.now(), scope=center_id)
-        total = postgresql_unit(lambda: tuple(db.session.execute(queries.scope_total(question)).one()))
+        total = postgresql_unit(
+            lambda: tuple(db.session.execute(queries.scope_total(question), values_of(question)).one())
+        )
         assert total == {"shift": (0, 0), "activity": (1, 1)}[edit]
 
 
@@ -149,7 +152,7 @@ def test_many_marks_are_looked_up_and_not_walked_through(postgresql_unit: Callab
             for category in (None, "traffic_guidance"):
                 level = "practice_office" if subject is Subject.ORGANIZATION else None
                 question = Question(subject, metric, NOW, level=level, category=category)
-                statement = select(queries.ranked(question))
+                statement = select(queries.ranked(question)).params(values_of(question))
                 if subject is Subject.VOLUNTEER:
                     statement = volunteers.standing(question, UUID(int=1))
                 told = str(statement.compile(db.engine, compile_kwargs={"literal_binds": True}))
@@ -188,7 +191,8 @@ def test_a_fold_between_its_two_statements_changes_no_headcount(
         question = Question(Subject.ORGANIZATION, Metric.VOLUNTEER_COUNT, clock.now(), scope=tree[1])
 
         def ask() -> dict[UUID, int]:
-            return {row.id: row.value for row in db.session.execute(select(queries.ranked(question)))}
+            rows = db.session.execute(select(queries.ranked(question)), values_of(question))
+            return {row.id: row.value for row in rows}
 
         real, folds = headcounts.parted, []
 

@@ -1,19 +1,22 @@
 """Rankings set against something: how many volunteers are registered, or what was reached before."""
 
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, func, null, select
 
+from volunteer_api.core.paging import SHAPES_KEPT
 from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import named
 from volunteer_api.rankings.belonging import MEMBERS
-from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import merged_with_any, ranked
 from volunteer_api.rankings.registered import count_of
 from volunteer_api.rankings.schemas import Basis, Subject
+from volunteer_api.rankings.shapes import EARLIER
 
 # A value per volunteer is a whole number of these, cut by whole division: the same on every database, and its order is
 # the values'.
@@ -30,19 +33,17 @@ def placed(question: Question, part: Part | None = None) -> Subquery:
 
     Of these at least the `part` that is asked for, in the order of values, the largest first, and of ids. `value` is in
     ten-thousandths where it is per volunteer. Where places `add_up`, each has the `sum` of all beside it.
+    To be executed with `values_of` the question.
     """
     if part is not None and named.can_tell(question):
         return named.places(question, part)
     match question.basis:
         case Basis.RAW:
-            rows = ranked(question)
-            value = rows.c.value
-            sums = func.sum(value).over() if add_up(question) else None
-            return _placed(rows.c.id, rows.c.name, value, own=rows.c.own, raw=value, sums=sums)
+            return _raw(ranked(question), add_up(question))
         case Basis.GROWTH:
             return _growth(question)
         case _:
-            return _per_volunteer(question)
+            return _per_volunteer(ranked(question), None if question.is_of_members else merged_with_any(question))
 
 
 def on_basis(question: Question, raw: int, registered: int | None) -> int:
@@ -97,9 +98,21 @@ def _placed(
     ).subquery("placed")
 
 
+@lru_cache(maxsize=SHAPES_KEPT)
+def _raw(rows: Subquery, adds_up: bool) -> Subquery:
+    value = rows.c.value
+    sums = func.sum(value).over() if adds_up else None
+    return _placed(rows.c.id, rows.c.name, value, own=rows.c.own, raw=value, sums=sums)
+
+
 def _growth(question: Question) -> Subquery:
     """What was reached, less what was reached before; also of a subject that is among one of the two only."""
-    now, before = ranked(question.raw).alias("now"), ranked(question.earlier).alias("earlier")
+    return _grown(ranked(question.raw), ranked(question.earlier, EARLIER))
+
+
+@lru_cache(maxsize=SHAPES_KEPT)
+def _grown(of_now: Subquery, of_before: Subquery) -> Subquery:
+    now, before = of_now.alias("now"), of_before.alias("earlier")
     raw, was = func.coalesce(now.c.value, 0), func.coalesce(before.c.value, 0)
     rows = (
         select(
@@ -115,12 +128,13 @@ def _growth(question: Question) -> Subquery:
     return _placed(rows.c.id, rows.c.name, rows.c.raw - rows.c.was, raw=rows.c.raw, before=rows.c.was)
 
 
-def _per_volunteer(question: Question) -> Subquery:
-    rows = ranked(question)
-    if question.is_of_members:
+@lru_cache(maxsize=SHAPES_KEPT)
+def _per_volunteer(rows: Subquery, merged: Rows | None) -> Subquery:
+    """Per member of a team where none are `merged`."""
+    if merged is None:
         counted_rows, registered = MEMBERS.beside(rows, rows.c.id)
     else:
-        registered = count_of(Organization, merged_with_any(question))
+        registered = count_of(Organization, merged)
         # What has no division was not measured: it is no zero, and has no place.
         has_one = Organization.division_code.is_not(None)
         counted_rows = rows.join(Organization, and_(Organization.id == rows.c.id, has_one))

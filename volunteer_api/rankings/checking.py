@@ -36,6 +36,7 @@ from volunteer_api.rankings.models import (
     RankingSum,
 )
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
+from volunteer_api.rankings.shapes import values_of
 from volunteer_api.rankings.spans import Unit, bounds_of, start_in_sql
 from volunteer_api.rankings.sums import counting_live
 
@@ -265,5 +266,7 @@ def _numbers_differ(question: Question) -> bool:
 
 def _values(question: Question) -> Mapping[UUID, Any]:
     rows = queries.ranked(question)
-    found = db.session.execute(select(rows.c.id, rows.c.value, rows.c.own).where(rows.c.value != 0))
+    found = db.session.execute(
+        select(rows.c.id, rows.c.value, rows.c.own).where(rows.c.value != 0), values_of(question)
+    )
     return {row.id: (row.value, row.own) for row in found}

@@ -1,6 +1,7 @@
 """What is counted, before it is added up: the question, and the rows that the rule of the rankings names."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from volunteer_api.organizations.models import PathMember
 from volunteer_api.rankings.facets import facet_of
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
+from volunteer_api.rankings.spans import Run, runs
 
 # One row of several columns, whose types the caller knows.
 Rows = Select[*tuple[Any, ...]]
@@ -57,6 +59,30 @@ class Question:
         """What stands behind the name of what is folded."""
         return facet_of(self.category, self.campaign_id)
 
+    def kind_of(self, name: str) -> str:
+        """The name of what is folded, in the question's campaign and category."""
+        return name + self.facet
+
+    @property
+    def tiles(self) -> list[Run]:
+        """The spans that tile its days."""
+        return runs(self.first, self.last)
+
+    @property
+    def begins_at(self) -> datetime | None:
+        """The moment at which its first day begins."""
+        return clock.start_of(self.first) if self.first is not None else None
+
+    @property
+    def over_at(self) -> datetime | None:
+        """The moment at which its last day is over."""
+        return clock.days_between(self.last, self.last)[1] if self.last is not None else None
+
+    @property
+    def stood_at(self) -> datetime:
+        """When its days ended, or the moment of counting while they run."""
+        return min(self.over_at or self.now, self.now)
+
     @property
     def raw(self) -> "Question":
         """The same, set against nothing."""
@@ -77,6 +103,22 @@ class Question:
     def is_of_members(self) -> bool:
         """Whether it is set against the members of teams, and not against those who live in a division."""
         return self.subject is Subject.TEAM and self.basis is Basis.PER_VOLUNTEER
+
+
+@dataclass(frozen=True)
+class Pattern(Question):
+    """What all questions of one shape are: parameters stand for the values, and for what is made of them."""
+
+    tiles: Any = ()
+    begins_at: Any = None
+    over_at: Any = None
+    stood_at: Any = None
+    span: tuple[Any, Any] | None = None
+    kinds: Mapping[str, Any] = field(default_factory=dict)
+
+    def kind_of(self, name: str) -> Any:
+        """The parameter of the name."""
+        return self.kinds[name]
 
 
 def activity_days(question: Question) -> Subquery:
@@ -143,10 +185,10 @@ def held_shifts(question: Question, *columns: Column) -> Rows:
             _enough(Shift),
         )
     )
-    if question.first is not None:
-        statement = statement.where(Shift.starts_at >= clock.start_of(question.first))
-    if question.last is not None:
-        statement = statement.where(Shift.starts_at < clock.days_between(question.last, question.last)[1])
+    if question.begins_at is not None:
+        statement = statement.where(Shift.starts_at >= question.begins_at)
+    if question.over_at is not None:
+        statement = statement.where(Shift.starts_at < question.over_at)
     return filtered(statement, question)
 
 

@@ -40,6 +40,7 @@ from volunteer_api.rankings.service import (
     scope_of,
     told_value,
 )
+from volunteer_api.rankings.shapes import values_of
 from volunteer_api.rankings.spans import Unit, start_of
 
 # A city's stations and teams; a list of a million volunteers is no file that anybody reads.
@@ -139,7 +140,7 @@ def draw_ranking(question: Question, top: int) -> str:
         rows = placed(question, Part(top + 1))
         counts = func.count().over().label("places"), func.count().over(partition_by=rows.c.rank).label("sharing")
         statement = select(rows, *counts).order_by(rows.c.value.desc(), rows.c.id).limit(top + 1)
-        found = list(db.session.execute(statement))
+        found = list(db.session.execute(statement, values_of(question)))
     after = found.pop() if len(found) > top else None
     names = _names(question, found, briefly=True)
     bars = [Bar(row.rank, names[row.id], row.value, _told(question, row.value)) for row in found]
@@ -201,7 +202,7 @@ def _race(question: Question, unit: Unit, ends: Sequence[date], top: int) -> tup
     """The first places at each of the ends, and all who had one."""
     added: defaultdict[date, dict[UUID, int]] = defaultdict(dict)
     with answering(question, is_read=is_read(question)):
-        subjects = db.session.execute(select(placed(question))).all()
+        subjects = db.session.execute(select(placed(question)), values_of(question)).all()
         for row in db.session.execute(values_by_span(question, unit)):
             added[row.starts_on][row.subject_id] = int(row.value)
     reached: dict[UUID, int] = {row.id: 0 for row in subjects}
@@ -245,7 +246,7 @@ def _places(question: Question, organization: Organization | None) -> tuple[Sequ
     with answering(question, is_read=is_read(question)):
         rows = placed(question, Part(MOST_ROWS + 1))
         statement = select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(MOST_ROWS + 1)
-        found = db.session.execute(statement).all()
+        found = db.session.execute(statement, values_of(question)).all()
         scope = scope_of(question, organization, found)
     if len(found) > MOST_ROWS:
         raise RankingTooLong(most=MOST_ROWS)

@@ -80,7 +80,7 @@ def parted(question: Question) -> Sequence[UUID]:
             scope_member, and_(scope_member.path_id == sums.path_id, scope_member.ancestor_id == question.scope)
         )
         .where(
-            sums.slice == SLICES[question.subject] + question.facet,
+            sums.slice == question.kind_of(SLICES[question.subject]),
             sums.unit == Unit.ALL,
             sums.attendance_count != 0,
         )
@@ -107,12 +107,12 @@ def values(question: Question, apart: Sequence[UUID]) -> Subquery:
 def scope_total(question: Question) -> Rows:
     """One row: how many in the whole scope, and how many in what was published for its organization itself."""
     unit, starts_on = _span(question)
-    count, own = RankingHeadcount.volunteer_count, OWN + question.facet
+    count, own = RankingHeadcount.volunteer_count, question.kind_of(OWN)
     folded = select(
         case((RankingHeadcount.kind == own, 0), else_=count).label("value"),
         case((RankingHeadcount.kind == own, count), else_=0).label("own"),
     ).where(
-        RankingHeadcount.kind.in_((Subject.ORGANIZATION + question.facet, own)),
+        RankingHeadcount.kind.in_((question.kind_of(Subject.ORGANIZATION), own)),
         RankingHeadcount.unit == unit,
         RankingHeadcount.starts_on == starts_on,
         RankingHeadcount.ranked_id == question.scope,
@@ -148,7 +148,7 @@ def _folded(question: Question) -> Rows:
         statement = statement.add_columns(func.coalesce(own.volunteer_count, 0).label("own")).outerjoin(
             own,
             and_(
-                own.kind == OWN + question.facet,
+                own.kind == question.kind_of(OWN),
                 own.unit == unit,
                 own.starts_on == starts_on,
                 own.ranked_id == whole.ranked_id,
@@ -156,7 +156,7 @@ def _folded(question: Question) -> Rows:
         )
     else:
         statement = statement.add_columns(literal(0).label("own"))
-    kind = question.subject + question.facet
+    kind = question.kind_of(question.subject)
     statement = statement.where(whole.kind == kind, whole.unit == unit, whole.starts_on == starts_on)
     return statement if question.scope is None else statement.where(whole.ranked_id.in_(_in_scope(question)))
 
@@ -175,7 +175,7 @@ def _in_scope(question: Question) -> Rows:
     else:
         statement = select(sums.ranked_id).join(scope_member, inside)
     return statement.where(
-        sums.slice == SLICES[question.subject] + question.facet,
+        sums.slice == question.kind_of(SLICES[question.subject]),
         sums.unit == Unit.ALL,
         sums.attendance_count != 0,
     )

@@ -23,7 +23,7 @@ from volunteer_api.core.logs import logger
 from volunteer_api.core.statements import among, insert, set_limits
 from volunteer_api.core.tasks import enqueue
 from volunteer_api.core.unit_of_work import run_unit, sees_one_moment
-from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.facts import Pattern, Question
 from volunteer_api.rankings.models import KeptQuestion
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 from volunteer_api.rankings.spans import BEGINNING, single
@@ -86,6 +86,8 @@ def span_of(question: Question) -> Span | None:
 
     What is kept may be dropped at any time, so a unit must see one moment to read it.
     """
+    if isinstance(question, Pattern):
+        return question.span
     if (calendar := _of_calendar(question)) is not None:
         return calendar
     about = _about(question)

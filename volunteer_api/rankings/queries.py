@@ -36,6 +36,7 @@ from volunteer_api.rankings.facts import Column, Question, Rows, activity_days, 
 from volunteer_api.rankings.local_days import local_day
 from volunteer_api.rankings.names import adults_born_by, may_be_named
 from volunteer_api.rankings.schemas import Metric, Subject
+from volunteer_api.rankings.shapes import built
 from volunteer_api.rankings.spans import Unit, start_in_sql, whole
 from volunteer_api.stations.models import Station, StationStatus
 from volunteer_api.teams.models import Team
@@ -79,12 +80,20 @@ def ended(organization_ids: Sequence[UUID]) -> dict[UUID, Ended]:
     }
 
 
-def ranked(question: Question) -> Subquery:
+def ranked(question: Question, prefix: str = "") -> Subquery:
     """Every subject with its `id`, `name`, `rank`, `value` and `own`, those with zero too.
 
-    Of volunteers only those who may be named, and with a scope or a filter those who have any.
+    Of volunteers only those who may be named, and with a scope or a filter those who have any. To be executed with
+    `values_of` the question; the `prefix` is that of its parameters.
     """
-    values = _values(question)
+    if question.subject is Subject.VOLUNTEER:
+        return _ranked(question)
+    apart = headcounts.parted(question) if headcounts.can_tell_parts(question) else ()
+    return _ranked(question, apart) if apart else built(_ranked, question, prefix)
+
+
+def _ranked(question: Question, apart: Sequence[UUID] = ()) -> Subquery:
+    values = _values(question, apart)
     subject = SUBJECTS[question.subject]
     value = func.coalesce(values.c.value, 0)
     own = func.coalesce(values.c.own, 0) if question.subject is Subject.ORGANIZATION else null()
@@ -102,8 +111,8 @@ def ranked(question: Question) -> Subquery:
     if question.subject in OPEN:
         # What is closed, or came later, keeps what it did, and has no place among those that did nothing.
         there = [OPEN[question.subject]]
-        if question.last is not None:
-            there.append(subject.created_at < clock.days_between(question.last, question.last)[1])
+        if question.over_at is not None:
+            there.append(subject.created_at < question.over_at)
         statement = statement.where(or_(values.c.subject_id.is_not(None), and_(*there)))
     if question.level is not None:
         statement = statement.where(Organization.kind == question.level)
@@ -118,16 +127,30 @@ def ranked(question: Question) -> Subquery:
 
 
 def merged_with_any(question: Question) -> Rows:
-    """The ids of the merged organizations that have a value of their own, wherever they stood."""
+    """The ids of the merged organizations that have a value of their own, wherever they stood.
+
+    To be executed with `values_of` the question.
+    """
     # Who has volunteers has attendances, and these add up.
     metric = Metric.ATTENDANCE_COUNT if question.metric is Metric.VOLUNTEER_COUNT else question.metric
     anywhere = replace(question, subject=Subject.ORGANIZATION, metric=metric, level=None, scope=None)
+    return built(_merged, anywhere)
+
+
+def _merged(question: Question) -> Rows:
     merged = select(Organization.id).where(Organization.merged_into_id.is_not(None))
-    return select(_counted(anywhere, merged).subquery("merged").c.subject_id)
+    return select(_counted(question, merged).subquery("merged").c.subject_id)
 
 
 def scope_total(question: Question) -> Rows:
-    """One row: `value` of the whole scope, `own` of what was published for the scope's organization itself."""
+    """One row: `value` of the whole scope, `own` of what was published for the scope's organization itself.
+
+    To be executed with `values_of` the question.
+    """
+    return built(_scope_total, question)
+
+
+def _scope_total(question: Question) -> Rows:
     if headcounts.can_tell(question):
         return headcounts.scope_total(question)
     # What a scope has is what its paths have, whatever is ranked in it.
@@ -138,13 +161,12 @@ def scope_total(question: Question) -> Rows:
     return select(*_sums(each.subquery("each")))
 
 
-def _values(question: Question) -> Subquery:
+def _values(question: Question, apart: Sequence[UUID]) -> Subquery:
     """`subject_id`, `value` and `own` of the subjects that have any."""
     if question.subject is Subject.VOLUNTEER:
         return volunteers.values(question)
     if not headcounts.can_tell_parts(question):
         return _counted(question).subquery("by_subject")
-    apart = headcounts.parted(question)
     values = headcounts.values(question, apart)
     return union_all(select(values), _counted(question, apart)).subquery("by_subject") if apart else values
 
@@ -264,10 +286,8 @@ def _lay_in_scope(question: Question, scope: UUID) -> ColumnElement[bool]:
     standing = select(path.organization_id).join(place, place.path_id == path.id).where(place.ancestor_id == scope)
     if question.subject is Subject.ORGANIZATION and question.level is None:
         standing = standing.where(place.depth == 1)
-    ended_at = question.now if question.last is None else clock.days_between(question.last, question.last)[1]
-    ended_at = min(ended_at, question.now)
-    moved_on = later.organization_id == path.organization_id, later.id > path.id, later.created_at <= ended_at
-    standing = standing.where(path.created_at <= ended_at, ~exists().where(*moved_on))
+    moved_on = later.organization_id == path.organization_id, later.id > path.id, later.created_at <= question.stood_at
+    standing = standing.where(path.created_at <= question.stood_at, ~exists().where(*moved_on))
     owner = {
         Subject.ORGANIZATION: Organization.id,
         Subject.TEAM: Team.organization_id,

@@ -31,6 +31,7 @@ from volunteer_api.rankings.queries import ended, ranked, scope_total
 from volunteer_api.rankings.registered import divisions_of
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import registered_in, rule_of
+from volunteer_api.rankings.shapes import values_of
 from volunteer_api.rankings.statistics import registered_percent
 from volunteer_api.stations.models import Station
 from volunteer_api.stations.queries import was_open
@@ -182,13 +183,12 @@ def _registered(organization: Organization) -> list[str]:
 
 
 def _figure(question: Question) -> Figure:
-    total = db.session.execute(scope_total(question)).one()
+    total = db.session.execute(scope_total(question), values_of(question)).one()
     if question.first is None:
         raise ValueError("a report has a first day")
     last_before = question.first - timedelta(days=1)
-    before = db.session.execute(
-        scope_total(replace(question, first=last_before.replace(day=1), last=last_before))
-    ).one()
+    earlier = replace(question, first=last_before.replace(day=1), last=last_before)
+    before = db.session.execute(scope_total(earlier), values_of(earlier)).one()
     return Figure(question.metric, int(total.value), int(total.own), int(before.value))
 
 
@@ -208,8 +208,9 @@ def _parts(question: Question, figures: Sequence[Figure]) -> tuple[dict[str, Any
     found: dict[UUID, dict[Metric, int]] = {}
     names: dict[UUID, str] = {}
     for metric in Metric:
-        rows = ranked(replace(question, metric=metric))
-        for row in db.session.execute(select(rows.c.id, rows.c.name, rows.c.value)):
+        asked = replace(question, metric=metric)
+        rows = ranked(asked)
+        for row in db.session.execute(select(rows.c.id, rows.c.name, rows.c.value), values_of(asked)):
             names[row.id] = row.name
             found.setdefault(row.id, {})[metric] = int(row.value)
     ordered = sorted(found, key=lambda one: (-found[one].get(Metric.ACTIVITY_COUNT, 0), one))
@@ -291,7 +292,8 @@ def _unit(unit: str) -> str:
 def _best(question: Question) -> dict[str, Any]:
     rows = ranked(question)
     best = db.session.execute(
-        select(rows).where(rows.c.value > 0).order_by(rows.c.value.desc(), rows.c.id).limit(MOST_BARS)
+        select(rows).where(rows.c.value > 0).order_by(rows.c.value.desc(), rows.c.id).limit(MOST_BARS),
+        values_of(question),
     )
     return _table(
         f"{words.subject_name(question.subject)} · {words.metric_name(question.metric)}",
@@ -321,7 +323,8 @@ def _idle(question: Question, scope: UUID, first: date, last: date) -> Sequence[
             was_open(first, last),
         )
         .order_by(Station.name, Station.id)
-        .limit(MOST_IDLE + 1)
+        .limit(MOST_IDLE + 1),
+        values_of(anywhere),
     )
     return [
         texts.translate("%(station)s (%(minutes)s minutes on duty)", station=row.name, minutes=f"{row.minutes:,}")

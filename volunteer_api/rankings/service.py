@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add, attrgetter
 from typing import Any
 from uuid import UUID
@@ -13,19 +13,20 @@ from sqlalchemy import FromClause, column, func, literal, select, table
 from volunteer_api.activities.models import Campaign
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import DEFAULT_LIMIT, Key, Page, cursor_values, page
+from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Page, cursor_values, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import histograms, named, volunteers
 from volunteer_api.rankings.bases import PARTS, add_up, on_basis, period_before, placed
 from volunteer_api.rankings.counting import answering, is_read
-from volunteer_api.rankings.facts import Question
+from volunteer_api.rankings.facts import Question, Rows
 from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.names import why_unnamed
 from volunteer_api.rankings.queries import Ended, ended, merged_with_any, scope_total
 from volunteer_api.rankings.registered import count_in, divisions_of, merged_into
 from volunteer_api.rankings.schemas import Basis, Metric, NotListed, Subject
+from volunteer_api.rankings.shapes import values_of
 from volunteer_api.rankings.volunteers import NEIGHBORS
 
 HELD = (
@@ -222,19 +223,25 @@ def _page(question: Question, query: Mapping[str, Any]) -> Page:
     """The page that a query asks for. Raises InvalidCursor (400)."""
     behind = cursor_values(_keys(PLACED), query)
     rows = placed(question, Part((query.get("limit") or DEFAULT_LIMIT) + 1, (behind[0], behind[1]) if behind else None))
-    return page(select(rows), _keys(rows), query)
+    return page(*_listed(rows), query, values=values_of(question))
+
+
+@lru_cache(maxsize=SHAPES_KEPT)
+def _listed(rows: FromClause) -> tuple[Rows, tuple[Key, ...]]:
+    return select(rows), _keys(rows)
 
 
 def _sum_of_places(question: Question, items: Sequence[Any]) -> int:
     """What all places have, of which these are a page; behind the last of them nobody has it beside him."""
     if items:
         return int(items[0].sum)
-    return db.session.scalar(select(func.coalesce(func.sum(placed(question).c.value), 0))) or 0
+    total = select(func.coalesce(func.sum(placed(question).c.value), 0))
+    return db.session.scalar(total, values_of(question)) or 0
 
 
-def _keys(rows: FromClause) -> list[Key]:
+def _keys(rows: FromClause) -> tuple[Key, ...]:
     # Their id breaks the tie of equal values, so that pages never tear.
-    return [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
+    return Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))
 
 
 def _around(question: Question, subject_id: UUID) -> Sequence[Any]:
@@ -251,7 +258,8 @@ def _around(question: Question, subject_id: UUID) -> Sequence[Any]:
     found = db.session.execute(
         select(placed_rows)
         .where(placed_rows.c.place.between(own - NEIGHBORS, own + NEIGHBORS))
-        .order_by(placed_rows.c.place)
+        .order_by(placed_rows.c.place),
+        values_of(question),
     ).all()
     if not found:
         raise NotFound()
@@ -274,11 +282,12 @@ def scope_of(question: Question, organization: Organization | None, items: Seque
 
 
 def _figures_of(question: Question, organization: Organization) -> dict[str, Any]:
-    total = db.session.execute(scope_total(question)).one()
+    total = db.session.execute(scope_total(question), values_of(question)).one()
     found = {"id": organization.id, "name": organization.name, "raw": total.value, "elsewhere": None}
     match question.basis:
         case Basis.GROWTH:
-            before = db.session.execute(scope_total(question.earlier)).one().value
+            earlier = question.earlier
+            before = db.session.execute(scope_total(earlier), values_of(earlier)).one().value
             return {**found, "value": total.value - before, "own": None, "registered": None, "before": before}
         case _ if question.is_of_members:
             # Only teams have members: of a scope there is nothing to divide by.
@@ -300,7 +309,7 @@ def divisions_counted(question: Question, organization: Organization, *metrics: 
     if not merged_into(organization):
         return [organization.division_code] if organization.division_code is not None else []
     each = [merged_with_any(replace(question, metric=metric)) for metric in metrics or (question.metric,)]
-    apart = [db.session.scalars(rows) for rows in each]
+    apart = [db.session.scalars(rows, values_of(question)) for rows in each]
     return divisions_of(organization, set().union(*apart))
 
 

@@ -32,6 +32,7 @@ from volunteer_api.rankings.problems import (
 from volunteer_api.rankings.queries import ranked, scope_total
 from volunteer_api.rankings.schemas import Metric, Subject
 from volunteer_api.rankings.service import rule_of
+from volunteer_api.rankings.shapes import values_of
 
 ROWS_AT_ONCE = 1000
 # Beside the metrics, of the scope alone: what of its minutes waited for a review.
@@ -143,7 +144,7 @@ def read_snapshot(snapshot: RankingSnapshot, query: Mapping[str, Any]) -> Snapsh
     question = _asked(snapshot, query)
     rows = _beside_live(snapshot, question)
     keys = [Key(rows.c.value, attrgetter("value"), descending=True), Key(rows.c.id, attrgetter("id"))]
-    found = page(select(rows), keys, query, scope=str(snapshot.id))
+    found = page(select(rows), keys, query, scope=str(snapshot.id), values=values_of(question))
     return _page(snapshot, question, [_told_beside_live(row) for row in found.items], found.next_cursor)
 
 
@@ -151,7 +152,8 @@ def read_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int) -
     """The same ranking with its first `most` places on one page."""
     question = _asked(snapshot, query)
     rows = _beside_live(snapshot, question)
-    found = db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most))
+    first = select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most)
+    found = db.session.execute(first, values_of(question))
     return _page(snapshot, question, [_told_beside_live(row) for row in found], None)
 
 
@@ -194,7 +196,8 @@ def compare_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int
     """The same with its first `most` places on one page."""
     other, question = _other(snapshot, query), _asked(snapshot, query)
     rows = _compared(snapshot, other, question)
-    found = db.session.execute(select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most))
+    first = select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most)
+    found = db.session.execute(first, values_of(question))
     return _page(snapshot, question, [_told_compared(row) for row in found], None, other)
 
 
@@ -298,8 +301,8 @@ def _has_any(scope: Organization, period: Period, now: datetime) -> bool:
     asked = Question(
         Subject.ORGANIZATION, Metric.ACTIVITY_COUNT, now, None, scope.id, first=period.first, last=period.last
     )
-    metrics = (Metric.ACTIVITY_COUNT, Metric.CREDITED_MINUTES)
-    return any(db.session.execute(scope_total(replace(asked, metric=one))).one().value for one in metrics)
+    questions = [replace(asked, metric=one) for one in (Metric.ACTIVITY_COUNT, Metric.CREDITED_MINUTES)]
+    return any(db.session.execute(scope_total(one), values_of(one)).one().value for one in questions)
 
 
 def _keep_held(snapshot: RankingSnapshot, scope: Organization, period: Period) -> int:
@@ -311,7 +314,7 @@ def _keep_held(snapshot: RankingSnapshot, scope: Organization, period: Period) -
 
 
 def _write(snapshot: RankingSnapshot, question: Question) -> None:
-    found = db.session.execute(select(ranked(question)))
+    found = db.session.execute(select(ranked(question)), values_of(question))
     for rows in found.partitions(ROWS_AT_ONCE):
         db.session.execute(
             insert(RankingSnapshotRow),

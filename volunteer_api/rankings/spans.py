@@ -1,6 +1,6 @@
 """Spans of local days that sums are kept for, and how a period is put together from few of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -138,14 +138,14 @@ def single(first: date | None, last: date | None) -> tuple[Unit, date] | None:
     return (tiles[0].unit, tiles[0].first) if len(tiles) == 1 and tiles[0].first == tiles[0].last else None
 
 
-def within(unit: Any, starts_on: Any, tiles: list[Run]) -> ColumnElement[bool]:
+def within(unit: Any, starts_on: Any, tiles: Sequence[Run]) -> ColumnElement[bool]:
     """The rows whose spans tile the period."""
-    return or_(
-        *(
-            and_(unit == run.unit.value, starts_on >= run.first, *([starts_on <= run.last] if run.last else []))
-            for run in tiles
-        )
-    )
+    return or_(*(_in_run(unit, starts_on, run) for run in tiles))
+
+
+def _in_run(unit: Any, starts_on: Any, run: Run) -> ColumnElement[bool]:
+    begins = and_(unit == run.unit.value, starts_on >= run.first)
+    return begins if run.last is None else and_(begins, starts_on <= run.last)
 
 
 def _fits(unit: Unit, first: date, last: date) -> bool:

@@ -20,6 +20,7 @@ from volunteer_api.rankings.queries import present, scope_total
 from volunteer_api.rankings.registered import residents_of
 from volunteer_api.rankings.schemas import ADDITIVE, Metric, Subject
 from volunteer_api.rankings.service import divisions_counted, question_of, registered_in, require_known, rule_of
+from volunteer_api.rankings.shapes import values_of
 from volunteer_api.rankings.spans import Run, Unit, days, whole
 
 # A longer period is shown by month: a list of ten years of days is no figure that anybody reads.
@@ -188,7 +189,7 @@ def _by_hour(question: Question) -> list[int]:
 def _volunteers(question: Question) -> int:
     """How many different ones attended."""
     if question.scope is not None:
-        return int(db.session.execute(scope_total(question)).one().value)
+        return int(db.session.execute(scope_total(question), values_of(question)).one().value)
     # Everybody who attended has a number of attendances.
     by_volunteer = replace(question, subject=Subject.VOLUNTEER, metric=Metric.ATTENDANCE_COUNT)
     if (number := _with_any(by_volunteer)) is not None:

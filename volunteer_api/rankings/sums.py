@@ -9,11 +9,10 @@ from sqlalchemy import CTE, BigInteger, cast, func, literal, select, union_all
 from volunteer_api.core.database import db
 from volunteer_api.core.settings import rules, settings
 from volunteer_api.rankings.changes import changes, in_period, marked, once
-from volunteer_api.rankings.facets import WHOLE
 from volunteer_api.rankings.facts import Question, Rows, in_facet, in_scope
 from volunteer_api.rankings.models import RankingRule, RankingSum
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.spans import Run, runs, within
+from volunteer_api.rankings.spans import Run, within
 
 KNOWN = "volunteer_api_ranking_rule"
 # Of what is folded: the second has days and weeks of the named too, the third has facets, the fourth a category in a
@@ -41,7 +40,7 @@ def all_is_folded() -> bool:
 
 def has_facet(question: Question) -> bool:
     """Whether what a question asks for is folded: all, or a facet."""
-    return is_folded() if question.facet == WHOLE else all_is_folded()
+    return all_is_folded() if question.is_filtered else is_folded()
 
 
 def _known() -> Known:
@@ -89,8 +88,8 @@ def amounts(question: Question, tiles: list[Run] | None = None) -> CTE:
         RankingSum.starts_on.label("on"),
         getattr(RankingSum, question.metric).label("amount"),
     ).where(
-        RankingSum.slice == name + question.facet,
-        within(RankingSum.unit, RankingSum.starts_on, tiles or runs(question.first, question.last)),
+        RankingSum.slice == question.kind_of(name),
+        within(RankingSum.unit, RankingSum.starts_on, tiles or question.tiles),
     )
     rows = once(changes(question.metric, marked(question.now)))
     lacking = select(rows.c.path_id, *(rows.c[one] for one in ids), rows.c.on, rows.c.amount).where(
