@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from sqlalchemy import Integer, Row, Select, bindparam, column, func, literal, select, text, values
+from sqlalchemy import Connection, Integer, Select, bindparam, column, func, literal, select, text, values
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeDecorator
 
+from tests.activities.factories import PLACE, make_activity, make_scene
 from tests.factories import make_volunteer
 from volunteer_api.accounts.models import Volunteer
 from volunteer_api.core.database import db
@@ -42,6 +43,20 @@ def read_on_postgresql(postgresql_app: Flask) -> Callable[..., Any]:
     return reader_of(postgresql_app)
 
 
+@pytest.fixture
+def asked_of_sqlalchemy(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What was not asked of the driver at once."""
+    asked: list[Any] = []
+    execute = Connection.execute
+
+    def note(connection: Connection, statement: Any, *rest: Any, **options: Any) -> Any:
+        asked.append(statement)
+        return execute(connection, statement, *rest, **options)
+
+    monkeypatch.setattr(Connection, "execute", note)
+    return asked
+
+
 def reader_of(app: Flask) -> Callable[..., Any]:
     def run(statement: Select[Any], *, writes: bool = False, **given: Any) -> Any:
         with app.app_context():
@@ -53,45 +68,78 @@ def reader_of(app: Flask) -> Callable[..., Any]:
 
 
 @pytest.mark.both_databases
-def test_the_rows_are_the_same_however_often_they_are_asked(app: Flask, read: Any) -> None:
+def test_the_rows_are_the_same_however_often_they_are_asked(
+    app: Flask, read: Any, asked_of_sqlalchemy: list[Any]
+) -> None:
     made = sorted((make_volunteer(name=name) for name in ("甲", "乙", "丙")), key=lambda one: one.id)
     with app.app_context():
         dialect = db.engine.dialect.name
     statement = (
-        select(
-            Volunteer.id, Volunteer.created_at, Volunteer.skills, Volunteer.birth_date, Volunteer.name.label("called")
-        )
+        select(Volunteer.id, Volunteer.created_at, Volunteer.skills, Volunteer.birth_date)
+        .add_columns(Volunteer.name.label("class"))
         .where(among_given(Volunteer.id, "ids", dialect), Volunteer.version.in_((1, 2)))
         .order_by(Volunteer.id)
     )
-    asked = [[one.id for one in made], [made[1].id], [], [one.id for one in made], [made[2].id]]
-    found = [read(statement, ids=ids) for ids in asked]
-    for ids, rows in zip(asked, found, strict=True):
+    asked_of_sqlalchemy.clear()
+    for ids in ([one.id for one in made], [made[1].id], [], [one.id for one in made], [made[2].id]):
+        rows = read(statement, ids=ids)
         expected = [(one.id, one.created_at, one.skills, None, one.name) for one in made if one.id in ids]
         assert [tuple(row) for row in rows] == expected
-        assert [(row.id, row.called) for row in rows] == [(one[0], one[4]) for one in expected]
+        assert [(row.id, row._mapping["class"]) for row in rows] == [(one[0], one[4]) for one in expected]
     # Else this test would compare a way with itself.
-    assert isinstance(found[0][0], Row)
-    assert isinstance(found[3][0], Row) == (dialect == "sqlite")
+    assert len(asked_of_sqlalchemy) == {"sqlite": 5, "postgresql": 2}[dialect]
+
+
+def test_each_database_has_its_own_way(
+    sqlite_app: Flask, read_on_postgresql: Any, asked_of_sqlalchemy: list[Any]
+) -> None:
+    statement = select(bindparam("number", type_=Integer()).label("number"))
+    for number in range(2):
+        assert reader_of(sqlite_app)(statement, number=number)[0].number == number
+    asked_of_sqlalchemy.clear()
+    for number in range(4):
+        assert read_on_postgresql(statement, number=number)[0].number == number
+    assert len(asked_of_sqlalchemy) == 2
 
 
 def test_in_a_transaction_and_before_listeners_it_is_asked_as_all_are(
-    postgresql_app: Flask, read_on_postgresql: Any, statements: Any
+    read_on_postgresql: Any, statements: Any, asked_of_sqlalchemy: list[Any]
 ) -> None:
     for number in range(3):
-        (row,) = read_on_postgresql(BACKEND, number=number)
-    assert not isinstance(row, Row)
-    (row,) = read_on_postgresql(BACKEND, writes=True, number=3)
-    assert isinstance(row, Row)
+        read_on_postgresql(BACKEND, number=number)
+    asked_of_sqlalchemy.clear()
+    assert read_on_postgresql(BACKEND, writes=True, number=3)[0].number == 3
     with statements() as seen:
         assert read_on_postgresql(BACKEND, number=4)[0].number == 4
     assert len(seen) == 1
+    assert len(asked_of_sqlalchemy) == 2
 
 
-def test_what_the_driver_gives_otherwise_is_left_to_sqlalchemy(read_on_postgresql: Any) -> None:
-    some = values(column("one", Doubled()), name="some").data([(3,)])
-    statement = select(some.c.one)
-    assert [read_on_postgresql(statement)[0].one for _ in range(4)] == [6] * 4
+SOME = values(column("one", Doubled()), name="some").data([(3,)])
+GIVEN = bindparam("given", value=5, type_=Integer())
+
+
+@pytest.mark.parametrize(
+    ("statement", "given", "found"),
+    [
+        pytest.param(select(SOME.c.one), [{}] * 4, [6] * 4, id="a type of ours"),
+        pytest.param(
+            select(literal(1)).where(literal(2).in_(bindparam("some", expanding=True))),
+            [{"some": [2]}, {"some": [2]}, {"some": [1, 2]}, {"some": [2, 3, 4]}],
+            [1] * 4,
+            id="a list",
+        ),
+        pytest.param(select(literal(None, Integer())), [{}] * 4, [None] * 4, id="a constant null"),
+        pytest.param(select(text("7 AS seven")), [{}] * 4, [7] * 4, id="a column that is no more than a text"),
+        pytest.param(select(GIVEN), [{"given": 1}, {"given": 2}, {"given": 3}, {}], [1, 2, 3, 5], id="left out later"),
+        pytest.param(select(GIVEN), [{}, {}, {}, {"given": 1}], [5, 5, 5, 1], id="given later"),
+        pytest.param(select(GIVEN), [{"given": None}] * 4, [None] * 4, id="null"),
+    ],
+)
+def test_what_is_not_plain_is_left_to_sqlalchemy(
+    read_on_postgresql: Any, statement: Select[Any], given: list[dict[str, Any]], found: list[Any]
+) -> None:
+    assert [read_on_postgresql(statement, **one)[0][0] for one in given] == found
 
 
 def test_a_failure_is_told_as_ever(read_on_postgresql: Any) -> None:
@@ -123,7 +171,7 @@ def test_what_takes_too_long_is_busy(postgresql_app: Flask, read_on_postgresql: 
 def test_a_connection_that_breaks_is_replaced(postgresql_app: Flask, read_on_postgresql: Any) -> None:
     for number in range(3):
         read_on_postgresql(BACKEND, number=number)
-    used = []
+    used: list[int] = []
 
     def read() -> Any:
         connection = db.session.connection()
@@ -136,5 +184,32 @@ def test_a_connection_that_breaks_is_replaced(postgresql_app: Flask, read_on_pos
     with postgresql_app.app_context():
         row = run_unit(read, writes=False, loose=True)
     assert (row.number, row.backend) == (7, used[1])
-    assert not isinstance(row, Row)
     assert used[0] != used[1]
+
+
+def test_a_list_near_a_place_is_asked_of_the_driver(
+    postgresql_app: Flask, postgresql_unit: Any, postgresql_client: Any, asked_of_sqlalchemy: list[Any]
+) -> None:
+    """It learns by the way whether the session is open."""
+    scene = postgresql_unit(make_scene)
+    places = [{"lat": PLACE["lat"] + step / 1000, "lng": PLACE["lng"]} for step in range(3)]
+    postgresql_unit(lambda: [make_activity(scene=scene, place=place) for place in places])
+    phone = postgresql_client.as_(scene.member_id)
+    # The first has to look how far two are.
+    for _ in range(5):
+        asked_of_sqlalchemy.clear()
+        answer = phone.get(f"/activities?near={PLACE['lat']},{PLACE['lng']}&limit=1")
+        assert [one["distance_m"] for one in answer.get_json()["items"]] == [0]
+    assert asked_of_sqlalchemy == []
+
+
+def test_the_session_is_asked_of_the_driver(
+    postgresql_app: Flask, postgresql_client: Any, asked_of_sqlalchemy: list[Any]
+) -> None:
+    phone = postgresql_client.as_(make_volunteer())
+    for _ in range(4):
+        asked_of_sqlalchemy.clear()
+        assert phone.get("/auth/sessions").status_code == 200
+    found = [str(one).partition(" ")[2] for one in asked_of_sqlalchemy]
+    assert found
+    assert not [one for one in found if one.startswith("EXISTS")]

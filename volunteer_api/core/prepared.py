@@ -3,21 +3,18 @@
 A statement is the same object for every request, and its values are bound by name.
 """
 
-from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import ClauseElement, Connection, CursorResult, Row, Select
-from sqlalchemy.engine import Dialect
+from sqlalchemy.engine import Dialect, IteratorResult
+from sqlalchemy.engine.result import ResultMetaData, SimpleResultMetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from volunteer_api.core.statements import kept_with_statement
-
-# Named as the statement's columns are, which only it knows.
-_named_row: Any = namedtuple
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,15 @@ class Prepared:
 
 @dataclass
 class Reading:
-    """How a statement that reads is run: `prepared` and `make`, its row of the driver's, from its third time on."""
+    """How often a statement that reads was run, and how it is read from the driver, once that is known.
+
+    `names` are those of the values that `prepared` takes, `members` tell rows of their columns.
+    """
 
     times: int = 0
     prepared: Prepared | None = None
-    make: Callable[[Iterable[Any]], Any] = tuple
+    names: Set[str] = frozenset()
+    members: ResultMetaData | None = None
 
 
 def first_row(connection: Connection, statement: ClauseElement, values: Mapping[str, Any]) -> Row[Any] | None:
@@ -51,20 +52,21 @@ def first_row(connection: Connection, statement: ClauseElement, values: Mapping[
     return connection.exec_driver_sql(prepared.text, prepared.given(values)).first()
 
 
-def all_rows(connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]) -> Sequence[Any]:
-    """The rows of a statement that only reads, with its columns as their members.
+def all_rows(
+    connection: Connection, statement: Select[*tuple[Any, ...]], values: Mapping[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The rows of a statement that only reads.
 
     What is asked again and again, outside of a transaction, the driver is asked at once: SQLAlchemy's part in a list
     was a tenth of it. A statement that was built for one request is not put into the driver's words, which takes long.
     """
-    reading = _reading(statement)
-    if reading.prepared is not None and _is_alone(connection):
-        return _from_driver(connection, reading.prepared, reading.make, values)
+    reading = _reading(statement, connection.dialect)
+    if reading.prepared is not None and reading.names == values.keys() and _is_alone(connection):
+        return _from_driver(connection, reading, values)
     result = connection.execute(statement, values)
     reading.times += 1
     if reading.times == 2 and _is_plain(statement, result, connection.dialect):
-        reading.make = _named_row("Found", result.keys(), rename=True)._make
-        reading.prepared = _prepared(statement, connection.dialect, tuple(values))
+        _prepare(reading, statement, result, connection.dialect, values.keys())
     return result.all()
 
 
@@ -84,27 +86,47 @@ def _prepared(statement: ClauseElement, dialect: Dialect, names: tuple[str, ...]
         for name, value in whole.parameters.items()
         if name not in names
     }
+    if lists := [name for name in names if name in compiled.binds and compiled.binds[name].expanding]:
+        raise ValueError(f"the statement would need other words for each length of {lists}")
     if lacking := [name for name, value in constants.items() if value is None]:
         raise ValueError(f"the statement needs values of {lacking}")
     return Prepared(whole.statement, constants, {name: conversions[name] for name in names if name in conversions})
 
 
 @kept_with_statement
-def _reading(_statement: Select[*tuple[Any, ...]]) -> Reading:
+def _reading(_statement: Select[*tuple[Any, ...]], _dialect: Dialect) -> Reading:
     return Reading()
 
 
 def _is_plain(statement: Select[*tuple[Any, ...]], result: CursorResult[Any], dialect: Dialect) -> bool:
     """Whether the driver gives each value as SQLAlchemy would hand it on: PostgreSQL's does for nearly all types."""
-    columns, described = statement.selected_columns, result.cursor.description if result.cursor is not None else ()
-    return dialect.name == "postgresql" and all(
-        column.type.dialect_impl(dialect).result_processor(dialect, one[1]) is None
-        for column, one in zip(columns, described, strict=True)
+    columns = [column.type for column in statement.selected_columns]
+    described = result.cursor.description if dialect.name == "postgresql" and result.cursor is not None else ()
+    return len(columns) == len(described) and all(
+        kind.dialect_impl(dialect).result_processor(dialect, one[1]) is None
+        for kind, one in zip(columns, described, strict=True)
     )
 
 
+def _prepare(
+    reading: Reading,
+    statement: Select[*tuple[Any, ...]],
+    result: CursorResult[Any],
+    dialect: Dialect,
+    names: Iterable[str],
+) -> None:
+    try:
+        prepared = _prepared(statement, dialect, tuple(names))
+    except ValueError:
+        # It has no words that are the same each time: SQLAlchemy finds them anew.
+        return
+    reading.names, reading.members = frozenset(names), SimpleResultMetaData(tuple(result.keys()))
+    # The last, for others look at it meanwhile.
+    reading.prepared = prepared
+
+
 def _is_alone(connection: Connection) -> bool:
-    """Whether PostgreSQL runs each statement by itself, and nobody listens to them."""
+    """Whether PostgreSQL runs each statement by itself, and nobody waits to hear of what the driver is asked."""
     return (
         connection.dialect.name == "postgresql"
         and connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT"
@@ -114,13 +136,14 @@ def _is_alone(connection: Connection) -> bool:
 
 
 def _from_driver(
-    connection: Connection, prepared: Prepared, make: Callable[[Iterable[Any]], Any], values: Mapping[str, Any]
-) -> list[Any]:
+    connection: Connection, reading: Reading, values: Mapping[str, Any]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    prepared, members = cast(Prepared, reading.prepared), cast(ResultMetaData, reading.members)
     driver, opened = connection.dialect.loaded_dbapi, connection.connection
     try:
         with closing(opened.cursor()) as cursor:
             cursor.execute(prepared.text, prepared.given(values))
-            return list(map(make, cursor.fetchall()))
+            return IteratorResult[Any](members, iter(cursor.fetchall())).all()
     except driver.Error as error:
         if connection.dialect.is_disconnect(error, opened.dbapi_connection, None):
             # Found broken by SQLAlchemy, it is not used again, and neither are the others.
