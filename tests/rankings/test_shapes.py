@@ -1,6 +1,8 @@
 """Which questions share their SQL."""
 
+import gc
 import re
+import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -11,7 +13,7 @@ import pytest
 from sqlalchemy import select
 
 from volunteer_api.core.database import db
-from volunteer_api.rankings import bases, queries
+from volunteer_api.rankings import bases, queries, service
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
 from volunteer_api.rankings.shapes import values_of
@@ -82,5 +84,23 @@ def test_questions_of_other_shapes_do_not(unit: Callable[..., Any]) -> None:
         grown = replace(one, basis=Basis.GROWTH, before=(OCTOBER["first"], OCTOBER["last"]))
         assert bases.placed(grown) is bases.placed(replace(grown, scope=UUID(int=2)))
         db.session.execute(select(bases.placed(grown)), values_of(grown))
+
+    unit(look)
+
+
+@pytest.mark.either_database
+def test_what_is_built_for_one_question_goes_with_it(unit: Callable[..., Any]) -> None:
+    """Kept by number, it would be a worker's most memory, and drive out what questions share."""
+    shared = Question(Subject.TEAM, Metric.CREDITED_MINUTES, NOW, **NOVEMBER)
+    single = replace(shared, subject=Subject.VOLUNTEER)
+
+    def look() -> None:
+        assert service._listed(bases.placed(shared)) is service._listed(bases.placed(shared))
+        made = bases.placed(single)
+        statement = service._listed(made)[0]
+        seen = weakref.ref(made), weakref.ref(statement)
+        del made, statement
+        gc.collect()
+        assert [one() for one in seen] == [None, None]
 
     unit(look)

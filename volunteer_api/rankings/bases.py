@@ -1,12 +1,10 @@
 """Rankings set against something: how many volunteers are registered, or what was reached before."""
 
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Subquery, and_, case, cast, func, null, select
 
-from volunteer_api.core.paging import SHAPES_KEPT
 from volunteer_api.core.periods import Period
 from volunteer_api.organizations.models import Organization
 from volunteer_api.rankings import named
@@ -16,7 +14,7 @@ from volunteer_api.rankings.named import Part
 from volunteer_api.rankings.queries import merged_with_any, ranked
 from volunteer_api.rankings.registered import count_of
 from volunteer_api.rankings.schemas import Basis, Subject
-from volunteer_api.rankings.shapes import EARLIER
+from volunteer_api.rankings.shapes import EARLIER, kept_if_shared
 
 # A value per volunteer is a whole number of these, cut by whole division: the same on every database, and its order is
 # the values'.
@@ -98,7 +96,7 @@ def _placed(
     ).subquery("placed")
 
 
-@lru_cache(maxsize=SHAPES_KEPT)
+@kept_if_shared
 def _raw(rows: Subquery, adds_up: bool) -> Subquery:
     value = rows.c.value
     sums = func.sum(value).over() if adds_up else None
@@ -110,7 +108,7 @@ def _growth(question: Question) -> Subquery:
     return _grown(ranked(question.raw), ranked(question.earlier, EARLIER))
 
 
-@lru_cache(maxsize=SHAPES_KEPT)
+@kept_if_shared
 def _grown(of_now: Subquery, of_before: Subquery) -> Subquery:
     now, before = of_now.alias("now"), of_before.alias("earlier")
     raw, was = func.coalesce(now.c.value, 0), func.coalesce(before.c.value, 0)
@@ -128,7 +126,7 @@ def _grown(of_now: Subquery, of_before: Subquery) -> Subquery:
     return _placed(rows.c.id, rows.c.name, rows.c.raw - rows.c.was, raw=rows.c.raw, before=rows.c.was)
 
 
-@lru_cache(maxsize=SHAPES_KEPT)
+@kept_if_shared
 def _per_volunteer(rows: Subquery, merged: Rows | None) -> Subquery:
     """Per member of a team where none are `merged`."""
     if merged is None:

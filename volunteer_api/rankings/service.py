@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from functools import lru_cache, reduce
+from functools import reduce
 from operator import add, attrgetter
 from typing import Any
 from uuid import UUID
@@ -13,7 +13,7 @@ from sqlalchemy import FromClause, column, func, literal, select, table
 from volunteer_api.activities.models import Campaign
 from volunteer_api.core import clock, texts
 from volunteer_api.core.database import db
-from volunteer_api.core.paging import DEFAULT_LIMIT, SHAPES_KEPT, Key, Page, cursor_values, page
+from volunteer_api.core.paging import DEFAULT_LIMIT, Key, Page, cursor_values, page
 from volunteer_api.core.problems import NotFound
 from volunteer_api.core.settings import rules
 from volunteer_api.organizations.models import Organization
@@ -26,7 +26,7 @@ from volunteer_api.rankings.names import why_unnamed
 from volunteer_api.rankings.queries import Ended, ended, merged_with_any, scope_total
 from volunteer_api.rankings.registered import count_in, divisions_of, merged_into
 from volunteer_api.rankings.schemas import Basis, Metric, NotListed, Subject
-from volunteer_api.rankings.shapes import values_of
+from volunteer_api.rankings.shapes import kept_if_shared, values_of
 from volunteer_api.rankings.volunteers import NEIGHBORS
 
 HELD = (
@@ -226,7 +226,7 @@ def _page(question: Question, query: Mapping[str, Any]) -> Page:
     return page(*_listed(rows), query, values=values_of(question))
 
 
-@lru_cache(maxsize=SHAPES_KEPT)
+@kept_if_shared
 def _listed(rows: FromClause) -> tuple[Rows, tuple[Key, ...]]:
     return select(rows), _keys(rows)
 

@@ -5,10 +5,11 @@ What is built has a parameter for each value of its question, and is executed wi
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, TypeVar
+from functools import lru_cache, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+from weakref import WeakSet
 
-from sqlalchemy import String, bindparam
+from sqlalchemy import FromClause, String, bindparam
 
 from volunteer_api.core import clock
 from volunteer_api.core.database import db
@@ -29,6 +30,11 @@ KINDS = (*sums.SLICES.values(), *sums.SLICES, headcounts.OWN)
 EARLIER = "earlier_"
 
 Built = TypeVar("Built")
+Rows = TypeVar("Rows", bound=FromClause)
+Others = ParamSpec("Others")
+
+# What was built for more than one question.
+_shared: WeakSet[Any] = WeakSet()
 
 
 @dataclass(frozen=True)
@@ -95,9 +101,29 @@ def values_of(question: Question) -> dict[str, Any]:
     return values | {EARLIER + name: value for name, value in _values(question.earlier).items()}
 
 
+def kept_if_shared(
+    make: Callable[Concatenate[Rows, Others], Built],
+) -> Callable[Concatenate[Rows, Others], Built]:
+    """Keep what `make` makes of SQL that questions share; what it makes of a single question's goes with its answer."""
+    keep = lru_cache(maxsize=SHAPES_KEPT)(make)
+
+    @wraps(make)
+    def made(rows: Rows, /, *others: Others.args, **named: Others.kwargs) -> Built:
+        if rows not in _shared:
+            return make(rows, *others, **named)
+        found = keep(rows, *others, **named)  # type: ignore[arg-type]  # they are hashable
+        if isinstance(found, FromClause):
+            _shared.add(found)
+        return found
+
+    return made
+
+
 @lru_cache(maxsize=SHAPES_KEPT)
 def _built(build: Callable[[Question], Any], shape: Shape) -> Any:
-    return build(shape.pattern())
+    found = build(shape.pattern())
+    _shared.add(found)
+    return found
 
 
 def _values(question: Question) -> dict[str, Any]:
