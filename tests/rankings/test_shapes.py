@@ -8,11 +8,16 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
+from flask import Flask
 from sqlalchemy import select
 
+from volunteer_api.config import Rules
+from volunteer_api.core import clock
 from volunteer_api.core.database import db
+from volunteer_api.core.unit_of_work import run_unit
 from volunteer_api.rankings import bases, queries, service
 from volunteer_api.rankings.facts import Question
 from volunteer_api.rankings.schemas import Basis, Metric, Subject
@@ -33,6 +38,8 @@ def test_questions_share_their_sql_and_no_value(unit: Callable[..., Any], metric
     def look() -> None:
         assert bases.placed(one) is bases.placed(other)
         assert queries.scope_total(one) is queries.scope_total(other)
+        in_level, in_year = replace(one, level="station"), {"first": date(2025, 1, 1), "last": date(2025, 12, 31)}
+        assert queries.ranked(in_level) is queries.ranked(replace(in_level, level="practice_office", **in_year))
         # Nothing of the question that was first is left in it.
         fixed = select(bases.placed(one)).compile(db.engine).params.values()
         assert not [value for value in values_of(one).values() if value in fixed]
@@ -86,6 +93,31 @@ def test_questions_of_other_shapes_do_not(unit: Callable[..., Any]) -> None:
         db.session.execute(select(bases.placed(grown)), values_of(grown))
 
     unit(look)
+
+
+def test_what_it_is_written_for_is_part_of_the_shape(
+    postgresql_app: Flask, change_settings: Callable[..., None]
+) -> None:
+    question = Question(Subject.TEAM, Metric.ACTIVITY_COUNT, NOW, **NOVEMBER)
+    seen: list[Any] = []
+
+    def ask(*, at_one_moment: bool = False) -> Any:
+        with postgresql_app.app_context():
+            return run_unit(lambda: queries.ranked(question), writes=False, at_one_moment=at_one_moment)
+
+    def is_another(**asked: Any) -> None:
+        seen.append(ask(**asked))
+        assert seen[-1] not in seen[:-1]
+
+    is_another()
+    assert ask() is seen[0]
+    is_another(at_one_moment=True)
+    with clock.at(NOW + timedelta(days=400)):
+        is_another()
+    change_settings(postgresql_app, zone=ZoneInfo("Asia/Urumqi"))
+    is_another()
+    change_settings(postgresql_app, rules=Rules(attendances_for_held_shift=7))
+    is_another()
 
 
 @pytest.mark.either_database

@@ -1,5 +1,7 @@
 """The SQL of rankings, built once for all questions of one shape: building it took most of a page's time.
 
+That of volunteers is built for each question, and so is one that counts some subjects in part (`headcounts.parted`).
+
 What is built has a parameter for each value of its question, and is executed with `values_of` that.
 """
 
@@ -20,9 +22,9 @@ from volunteer_api.rankings import headcounts, sums
 from volunteer_api.rankings.facts import Pattern, Question
 from volunteer_api.rankings.kept import span_of
 from volunteer_api.rankings.schemas import Metric, Subject
-from volunteer_api.rankings.spans import Run, Unit
+from volunteer_api.rankings.spans import Run
 
-FIELDS = ("now", "scope", "campaign_id", "category", "first", "last")
+FIELDS = ("now", "scope", "level", "campaign_id", "category", "first", "last")
 MOMENTS = ("begins_at", "over_at", "stood_at")
 # What is folded by facets, under names of its own for each.
 KINDS = (*sums.SLICES.values(), *sums.SLICES, headcounts.OWN)
@@ -43,10 +45,9 @@ class Shape:
 
     subject: Subject
     metric: Metric
-    level: str | None
     # The names of its values.
     asked: frozenset[str]
-    units: tuple[Unit, ...]
+    tiles: int
     # Of the deployment and of the unit of work: how SQL is written there, and what is folded.
     around: tuple[Any, ...]
     prefix: str
@@ -55,14 +56,17 @@ class Shape:
         """The question with its parameters, each of the type of the column that it is compared with."""
         parameters: dict[str, Any] = {name: bindparam(self.prefix + name) for name in self.asked}
         tiles = [
-            Run(unit, parameters[f"tile_{place}_first"], parameters.get(f"tile_{place}_last"))
-            for place, unit in enumerate(self.units)
+            Run(
+                parameters[f"tile_{place}_unit"],
+                parameters[f"tile_{place}_first"],
+                parameters.get(f"tile_{place}_last"),
+            )
+            for place in range(self.tiles)
         ]
         asked: dict[str, Any] = {name: parameters.get(name) for name in (*FIELDS, *MOMENTS)}
         return Pattern(
             subject=self.subject,
             metric=self.metric,
-            level=self.level,
             **asked,
             tiles=tiles,
             span=(parameters["span_unit"], parameters["span_start"]) if "span_unit" in parameters else None,
@@ -76,9 +80,8 @@ def built(build: Callable[[Question], Built], question: Question, prefix: str = 
     shape = Shape(
         subject=question.subject,
         metric=question.metric,
-        level=question.level,
         asked=frozenset(_values(question)),
-        units=tuple(run.unit for run in question.tiles),
+        tiles=len(question.tiles),
         around=(
             db.engine.dialect.name,
             settings().zone.key,
@@ -129,7 +132,7 @@ def _built(build: Callable[[Question], Any], shape: Shape) -> Any:
 def _values(question: Question) -> dict[str, Any]:
     values = {name: getattr(question, name) for name in (*FIELDS, *MOMENTS)}
     for place, run in enumerate(question.tiles):
-        values |= {f"tile_{place}_first": run.first, f"tile_{place}_last": run.last}
+        values |= {f"tile_{place}_{name}": value for name, value in vars(run).items()}
     if headcounts.can_tell(question) and (span := span_of(question)) is not None:
         values |= dict(zip(("span_unit", "span_start"), span, strict=True))
     values |= {f"kind_{kind}": question.kind_of(kind) for kind in KINDS}

@@ -197,7 +197,7 @@ def compare_whole(snapshot: RankingSnapshot, query: Mapping[str, Any], most: int
     other, question = _other(snapshot, query), _asked(snapshot, query)
     rows = _compared(snapshot, other, question)
     first = select(rows).order_by(rows.c.value.desc(), rows.c.id).limit(most)
-    found = db.session.execute(first, values_of(question))
+    found = db.session.execute(first)
     return _page(snapshot, question, [_told_compared(row) for row in found], None, other)
 
 

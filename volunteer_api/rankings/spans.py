@@ -144,7 +144,7 @@ def within(unit: Any, starts_on: Any, tiles: Sequence[Run]) -> ColumnElement[boo
 
 
 def _in_run(unit: Any, starts_on: Any, run: Run) -> ColumnElement[bool]:
-    begins = and_(unit == run.unit.value, starts_on >= run.first)
+    begins = and_(unit == run.unit, starts_on >= run.first)
     return begins if run.last is None else and_(begins, starts_on <= run.last)
 
 
