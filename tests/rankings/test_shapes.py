@@ -132,7 +132,10 @@ def test_what_is_built_for_one_question_goes_with_it(unit: Callable[..., Any]) -
         statement = service._listed(made)[0]
         seen = weakref.ref(made), weakref.ref(statement)
         del made, statement
+        beside = queries.ranked(single)
+        seen = *seen, weakref.ref(beside), weakref.ref(bases._grown(queries.ranked(shared), beside))
+        del beside
         gc.collect()
-        assert [one() for one in seen] == [None, None]
+        assert [one() for one in seen] == [None] * 4
 
     unit(look)

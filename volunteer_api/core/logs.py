@@ -23,8 +23,8 @@ SLOW_SECONDS = 1.0
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 # A mainland phone or resident number, alone or after the country's code, must never stand in a log.
 # One in some hundred UUIDs has such a run of digits, and who looks for a request by its id must find it.
-UUID_TEXT = r"(?<![0-9A-Za-z])[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}(?![0-9A-Za-z])"
-PERSONAL = re.compile(rf"({UUID_TEXT})|(?<!\d)(?:\+?86)?1[3-9]\d{{9}}(?!\d)|(?<!\d)\d{{17}}[\dXx](?!\d)")
+ID_WITHIN = r"(?<![0-9A-Za-z])[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}(?![0-9A-Za-z])"
+PERSONAL = re.compile(rf"({ID_WITHIN})|(?<!\d)(?:\+?86)?1[3-9]\d{{9}}(?!\d)|(?<!\d)\d{{17}}[\dXx](?!\d)")
 
 
 def logger() -> FilteringBoundLogger:

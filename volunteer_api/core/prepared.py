@@ -3,7 +3,7 @@
 A statement is the same object for every request, and its values are bound by name.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
@@ -33,17 +33,21 @@ class Prepared:
         return given
 
 
+@dataclass(frozen=True)
+class Way:
+    """How a statement is read from the driver: `names` are those of its values, `members` tell rows of its columns."""
+
+    prepared: Prepared
+    names: Set[str]
+    members: ResultMetaData
+
+
 @dataclass
 class Reading:
-    """How often a statement that reads was run, and how it is read from the driver, once that is known.
-
-    `names` are those of the values that `prepared` takes, `members` tell rows of their columns.
-    """
+    """How often a statement that reads was run, and its way past SQLAlchemy, once that is known."""
 
     times: int = 0
-    prepared: Prepared | None = None
-    names: Set[str] = frozenset()
-    members: ResultMetaData | None = None
+    way: Way | None = None
 
 
 def first_row(connection: Connection, statement: ClauseElement, values: Mapping[str, Any]) -> Row[Any] | None:
@@ -61,12 +65,12 @@ def all_rows(
     was a tenth of it. A statement that was built for one request is not put into the driver's words, which takes long.
     """
     reading = _reading(statement, connection.dialect)
-    if reading.prepared is not None and reading.names == values.keys() and _is_alone(connection):
-        return _from_driver(connection, reading, values)
+    if reading.way is not None and reading.way.names == values.keys() and _is_alone(connection):
+        return _from_driver(connection, reading.way, values)
     result = connection.execute(statement, values)
     reading.times += 1
     if reading.times == 2 and _is_plain(statement, result, connection.dialect):
-        _prepare(reading, statement, result, connection.dialect, values.keys())
+        reading.way = _way(statement, result, connection.dialect, tuple(values))
     return result.all()
 
 
@@ -108,21 +112,15 @@ def _is_plain(statement: Select[*tuple[Any, ...]], result: CursorResult[Any], di
     )
 
 
-def _prepare(
-    reading: Reading,
-    statement: Select[*tuple[Any, ...]],
-    result: CursorResult[Any],
-    dialect: Dialect,
-    names: Iterable[str],
-) -> None:
+def _way(
+    statement: Select[*tuple[Any, ...]], result: CursorResult[Any], dialect: Dialect, names: tuple[str, ...]
+) -> Way | None:
     try:
-        prepared = _prepared(statement, dialect, tuple(names))
+        prepared = _prepared(statement, dialect, names)
     except ValueError:
         # It has no words that are the same each time: SQLAlchemy finds them anew.
-        return
-    reading.names, reading.members = frozenset(names), SimpleResultMetaData(tuple(result.keys()))
-    # The last, for others look at it meanwhile.
-    reading.prepared = prepared
+        return None
+    return Way(prepared, frozenset(names), SimpleResultMetaData(tuple(result.keys())))
 
 
 def _is_alone(connection: Connection) -> bool:
@@ -135,17 +133,15 @@ def _is_alone(connection: Connection) -> bool:
     )
 
 
-def _from_driver(
-    connection: Connection, reading: Reading, values: Mapping[str, Any]
-) -> Sequence[Row[*tuple[Any, ...]]]:
-    prepared, members = cast(Prepared, reading.prepared), cast(ResultMetaData, reading.members)
+def _from_driver(connection: Connection, way: Way, values: Mapping[str, Any]) -> Sequence[Row[*tuple[Any, ...]]]:
     driver, opened = connection.dialect.loaded_dbapi, connection.connection
+    text, given = way.prepared.text, way.prepared.given(values)
     try:
         with closing(opened.cursor()) as cursor:
-            cursor.execute(prepared.text, prepared.given(values))
-            return IteratorResult[Any](members, iter(cursor.fetchall())).all()
+            cursor.execute(text, given)
+            return IteratorResult[Any](way.members, iter(cursor.fetchall())).all()
     except driver.Error as error:
         if connection.dialect.is_disconnect(error, opened.dbapi_connection, None):
             # Found broken by SQLAlchemy, it is not used again, and neither are the others.
-            connection.exec_driver_sql(prepared.text, prepared.given(values))
-        raise DBAPIError.instance(prepared.text, None, error, driver.Error, hide_parameters=True) from error
+            connection.exec_driver_sql(text, given)
+        raise DBAPIError.instance(text, None, error, driver.Error, hide_parameters=True) from error

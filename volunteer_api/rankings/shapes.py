@@ -112,7 +112,7 @@ def kept_if_shared(
 
     @wraps(make)
     def made(rows: Rows, /, *others: Others.args, **named: Others.kwargs) -> Built:
-        if rows not in _shared:
+        if not all(one in _shared for one in (rows, *others) if isinstance(one, FromClause)):
             return make(rows, *others, **named)
         found = keep(rows, *others, **named)  # type: ignore[arg-type]  # they are hashable
         if isinstance(found, FromClause):
